@@ -1,0 +1,13 @@
+//! The log: its port, its stores, the executable contract, the command runner and the vault of subject keys.
+//!
+//! Architecture invariant: the log is the only truth. Every change is an event appended with the revision that its
+//! writer had read; there is no update, no delete and no "any revision".
+
+pub mod contract;
+pub mod digest;
+pub mod execute;
+pub mod memory;
+pub mod port;
+pub mod sqlite;
+pub mod vault;
+pub mod verify;

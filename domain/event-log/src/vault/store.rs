@@ -1,0 +1,228 @@
+//! The vault's file.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::error::Unspecified;
+use chrono::{DateTime, Utc};
+use domain::id::SubjectId;
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
+use thiserror::Error;
+
+use crate::sqlite::file::{self, FileLock, Header, Mark};
+use crate::sqlite::reader::{ReaderSettings, connect};
+use crate::vault::master::{MasterKey, owner_only};
+
+/// `BCVT`: tells a vault from every other SQLite file.
+const APPLICATION_ID: i64 = 0x4243_5654;
+/// The format that this program writes.
+const SCHEMA_VERSION: i64 = 1;
+
+const TABLES: &str = "
+CREATE TABLE vault_info (
+    key   TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE subject_key (
+    subject      BLOB PRIMARY KEY, -- 16 bytes of a UUID
+    wrapped      BLOB NOT NULL,    -- nonce, ciphertext and tag; empty when the key is destroyed
+    created_at   INTEGER NOT NULL, -- microseconds since 1970 UTC
+    destroyed_at INTEGER           -- microseconds since 1970 UTC
+) STRICT, WITHOUT ROWID;
+";
+
+/// Why a vault could not be opened. Nothing was changed in any of these cases.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    #[error("there is no vault at `{path}`; check the data folder, or say that a new vault may be created")]
+    Missing { path: PathBuf },
+    #[error("`{path}` is not a vault of this program: {what}; name the right file, or move this one away")]
+    NotAVault { path: PathBuf, what: &'static str },
+    #[error(
+        "the vault at `{path}` has format {found} and this program knows formats up to {known}; \
+         it was left untouched, open it with the newer program that wrote it"
+    )]
+    NewerSchema { path: PathBuf, found: i64, known: i64 },
+    #[error("the vault at `{path}` is open in another process; stop that one first, only one may use it")]
+    Locked { path: PathBuf },
+    #[error("the vault at `{path}` was made with another master key; give the key of this installation")]
+    WrongMasterKey { path: PathBuf },
+    #[error("the vault at `{path}` is damaged: {what}; keep the file as it is and restore its newest backup")]
+    Damaged { path: PathBuf, what: String },
+    #[error("no random bytes could be drawn for the vault at `{path}`")]
+    Random {
+        path: PathBuf,
+        #[source]
+        source: Unspecified,
+    },
+    #[error("the vault at `{path}` could not be opened; check its disk and the rights on its folder")]
+    Store {
+        path: PathBuf,
+        #[source]
+        source: rusqlite::Error,
+    },
+    #[error("the files of the vault at `{path}` could not be reached; check its disk and the rights on its folder")]
+    Io {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// What the file has for a subject.
+pub(super) enum Stored {
+    Wrapped(Vec<u8>),
+    Destroyed,
+}
+
+/// Opens the vault at `path`, or a new one, and checks the master key against it.
+pub(super) fn open(path: &Path, master: &MasterKey, create: bool) -> Result<(Connection, FileLock), OpenError> {
+    let io_failed = |source| OpenError::Io { path: path.to_owned(), source };
+    if !is_there(path)? && !create {
+        return Err(OpenError::Missing { path: path.to_owned() });
+    }
+    let Some(lock) = FileLock::take(path).map_err(io_failed)? else {
+        return Err(OpenError::Locked { path: path.to_owned() });
+    };
+    let is_new = !is_there(path)?;
+    if is_new {
+        // Made by us, so that nobody else may read it; SQLite gives its companions the same rights.
+        owner_only().write(true).create(true).truncate(false).open(path).map_err(io_failed)?;
+    } else {
+        check_master(path, master)?;
+    }
+    let conn = connect_writer(path).map_err(|error| failure(path, error))?;
+    if is_new {
+        let check = master.check_value().map_err(|source| OpenError::Random { path: path.to_owned(), source })?;
+        create_tables(&conn, &check).map_err(|error| failure(path, error))?;
+        file::sync_folder(path).map_err(io_failed)?;
+    }
+    Ok((conn, lock))
+}
+
+/// Whether there is a vault of a format this program knows; `false` when there is nothing yet.
+fn is_there(path: &Path) -> Result<bool, OpenError> {
+    let failed = |error| failure(path, error);
+    match file::header(path).map_err(|source| OpenError::Io { path: path.to_owned(), source })? {
+        Header::Absent => return Ok(false),
+        Header::Foreign(what) => return Err(OpenError::NotAVault { path: path.to_owned(), what }),
+        Header::Sqlite(mark) if mark.settled && !mark.is_blank() => judge(path, mark)?,
+        Header::Sqlite(_) => {}
+    }
+    let conn = connect(path, ReaderSettings { mmap_bytes: 0, ..ReaderSettings::default() }).map_err(failed)?;
+    let mark = Mark {
+        application: conn.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(failed)?,
+        version: conn.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?,
+        settled: true,
+    };
+    let objects: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;
+    if mark.is_blank() && objects == 0 {
+        return Ok(false);
+    }
+    judge(path, mark)?;
+    Ok(true)
+}
+
+fn judge(path: &Path, mark: Mark) -> Result<(), OpenError> {
+    let path = path.to_owned();
+    if mark.application != APPLICATION_ID {
+        return Err(OpenError::NotAVault { path, what: "it is a SQLite file with another program's mark" });
+    }
+    if mark.version > SCHEMA_VERSION {
+        return Err(OpenError::NewerSchema { path, found: mark.version, known: SCHEMA_VERSION });
+    }
+    Ok(())
+}
+
+/// Looks at the check value before anything is opened for writing.
+fn check_master(path: &Path, master: &MasterKey) -> Result<(), OpenError> {
+    let check: Option<Vec<u8>> = connect(path, ReaderSettings { mmap_bytes: 0, ..ReaderSettings::default() })
+        .and_then(|conn| {
+            conn.query_row("SELECT value FROM vault_info WHERE key = 'check'", [], |row| row.get(0)).optional()
+        })
+        .map_err(|error| failure(path, error))?;
+    match check {
+        Some(check) if master.made(&check) => Ok(()),
+        Some(_) => Err(OpenError::WrongMasterKey { path: path.to_owned() }),
+        None => Err(OpenError::Damaged { path: path.to_owned(), what: "its check value is missing".to_owned() }),
+    }
+}
+
+fn connect_writer(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.pragma_update(None, "journal_mode", "wal")?;
+    conn.pragma_update(None, "synchronous", "full")?;
+    conn.pragma_update(None, "secure_delete", true)?;
+    Ok(conn)
+}
+
+fn create_tables(conn: &Connection, check: &[u8]) -> rusqlite::Result<()> {
+    let transaction = conn.unchecked_transaction()?;
+    transaction.execute_batch(TABLES)?;
+    transaction.execute("INSERT INTO vault_info (key, value) VALUES ('check', ?1)", [check])?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    transaction.commit()
+}
+
+pub(super) fn find(conn: &Connection, subject: SubjectId) -> rusqlite::Result<Option<Stored>> {
+    conn.prepare_cached("SELECT wrapped, destroyed_at FROM subject_key WHERE subject = ?1")?
+        .query_row([subject.as_uuid().as_bytes().as_slice()], |row| {
+            let destroyed_at: Option<i64> = row.get(1)?;
+            match destroyed_at {
+                Some(_) => Ok(Stored::Destroyed),
+                None => row.get(0).map(Stored::Wrapped),
+            }
+        })
+        .optional()
+}
+
+/// Writes new keys in one transaction, durable when it returns.
+pub(super) fn insert<'k>(
+    conn: &Connection,
+    keys: impl Iterator<Item = (SubjectId, &'k [u8])>,
+    now: DateTime<Utc>,
+) -> rusqlite::Result<()> {
+    let transaction = conn.unchecked_transaction()?;
+    for (subject, wrapped) in keys {
+        transaction
+            .prepare_cached("INSERT INTO subject_key (subject, wrapped, created_at) VALUES (?1, ?2, ?3)")?
+            .execute((subject.as_uuid().as_bytes().as_slice(), wrapped, now.timestamp_micros()))?;
+    }
+    transaction.commit()
+}
+
+/// Empties a subject's key and marks it destroyed; a subject without a key is marked too, so that it never gets one.
+pub(super) fn destroy(conn: &Connection, subject: SubjectId, now: DateTime<Utc>) -> rusqlite::Result<DateTime<Utc>> {
+    let id = subject.as_uuid();
+    let transaction = conn.unchecked_transaction()?;
+    transaction.execute(
+        "INSERT INTO subject_key (subject, wrapped, created_at, destroyed_at) VALUES (?1, x'', ?2, ?2) \
+         ON CONFLICT (subject) DO UPDATE \
+         SET wrapped = x'', destroyed_at = coalesce(destroyed_at, excluded.destroyed_at)",
+        (id.as_bytes().as_slice(), now.timestamp_micros()),
+    )?;
+    let micros: i64 = transaction.query_row(
+        "SELECT destroyed_at FROM subject_key WHERE subject = ?1",
+        [id.as_bytes().as_slice()],
+        |row| row.get(0),
+    )?;
+    transaction.commit()?;
+    Ok(DateTime::from_timestamp_micros(micros).unwrap_or(now))
+}
+
+/// Moves the write-ahead file into the database and empties it; `false` when a reader holds it back.
+pub(super) fn empty_wal(conn: &Connection) -> rusqlite::Result<bool> {
+    let busy: i64 = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    Ok(busy == 0)
+}
+
+fn failure(path: &Path, source: rusqlite::Error) -> OpenError {
+    let path = path.to_owned();
+    match source.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => OpenError::NotAVault { path, what: "SQLite does not know its form" },
+        Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged { path, what: source.to_string() },
+        Some(_) | None => OpenError::Store { path, source },
+    }
+}

@@ -1,0 +1,219 @@
+//! One filing (来件): what came in, once, with the people sealed, and the matters it was split into.
+//!
+//! Order 121 Art. 9: one document holding a complaint and a report is handled as two, each under its own procedure.
+
+pub mod event;
+
+use thiserror::Error;
+
+pub use event::{Complainant, FilingEvent, FilingItem, ItemKind, Received, Split};
+
+use crate::decider::{Context, Decider, Happened};
+use crate::id::FilingId;
+
+/// Most matters one filing may be split into.
+pub const ITEMS_MAX: usize = 20;
+
+/// The one command: take in a filing and split it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegisterFiling {
+    /// When it came in; at most [`crate::complaint::BACKDATE_DAYS_MAX`] days ago.
+    pub at: Option<chrono::DateTime<chrono::Utc>>,
+    pub received: Received,
+    pub items: Vec<FilingItem>,
+}
+
+/// Why a filing is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum FilingRejection {
+    #[error("filing `{0}` is registered already")]
+    AlreadyRegistered(FilingId),
+    #[error("a filing holds 1 to {ITEMS_MAX} matters, this one has {0}")]
+    Items(usize),
+    #[error("the matters must be numbered 1, 2, 3 …; number {0} is out of order")]
+    ItemNumber(u16),
+    #[error("a filing's time must not lie in the future")]
+    InFuture,
+    #[error("a filing may be entered at most {} days late", crate::complaint::BACKDATE_DAYS_MAX)]
+    TooLate,
+}
+
+/// A filing's state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Filing {
+    Unknown,
+    Received(Box<Received>, Vec<FilingItem>),
+}
+
+impl Decider for Filing {
+    const CATEGORY: &'static str = "filing";
+    type Command = RegisterFiling;
+    type Event = FilingEvent;
+    type State = Self;
+    type Rejection = FilingRejection;
+
+    fn initial() -> Self {
+        Self::Unknown
+    }
+
+    fn decide(
+        state: &Self,
+        command: RegisterFiling,
+        ctx: &Context<'_>,
+    ) -> Result<Vec<Happened<FilingEvent>>, FilingRejection> {
+        if let Self::Received(known, _) = state {
+            return Err(FilingRejection::AlreadyRegistered(known.filing));
+        }
+        if command.items.is_empty() || command.items.len() > ITEMS_MAX {
+            return Err(FilingRejection::Items(command.items.len()));
+        }
+        for (expected, item) in (1_u16..).zip(&command.items) {
+            if item.item != expected {
+                return Err(FilingRejection::ItemNumber(item.item));
+            }
+        }
+        let at = command.at.unwrap_or(ctx.now);
+        if at > ctx.now + crate::complaint::FUTURE_TOLERANCE {
+            return Err(FilingRejection::InFuture);
+        }
+        if at < ctx.now - chrono::Duration::days(crate::complaint::BACKDATE_DAYS_MAX) {
+            return Err(FilingRejection::TooLate);
+        }
+        Ok(vec![
+            Happened { at, event: FilingEvent::Received(Box::new(command.received)) },
+            Happened { at, event: FilingEvent::Split(Split { items: command.items }) },
+        ])
+    }
+
+    fn evolve(state: Self, event: &Happened<FilingEvent>) -> Self {
+        match (&event.event, state) {
+            (FilingEvent::Received(received), _) => Self::Received(received.clone(), Vec::new()),
+            (FilingEvent::Split(split), Self::Received(received, _)) => Self::Received(received, split.items.clone()),
+            (FilingEvent::Split(_), Self::Unknown) => Self::Unknown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Duration, Utc};
+
+    use super::*;
+    use crate::calendar::WorkingCalendar;
+    use crate::clock::RuleTable;
+    use crate::complaint::{BACKDATE_DAYS_MAX, FUTURE_TOLERANCE};
+    use crate::id::UnitId;
+    use crate::region::RegionCode;
+    use crate::vocabulary::{Category, Channel};
+
+    fn now() -> DateTime<Utc> {
+        "2026-05-06T09:00:00+08:00".parse().unwrap()
+    }
+
+    fn received() -> Received {
+        Received {
+            filing: FilingId::derived("12315", "1"),
+            source: "12315".to_owned(),
+            external_number: "1".to_owned(),
+            channel: Channel::Phone,
+            region: RegionCode::parse("440106").unwrap(),
+            unit: UnitId::parse("gz-12315").unwrap(),
+            complainant: None,
+        }
+    }
+
+    fn item(item: u16, kind: ItemKind) -> FilingItem {
+        FilingItem {
+            item,
+            kind,
+            number: format!("GZ-2026-000001-{item}"),
+            category: Category::Quality,
+            respondent: None,
+            amount: None,
+            remedies: Vec::new(),
+            facts: None,
+            source: None,
+        }
+    }
+
+    fn items(count: u16) -> Vec<FilingItem> {
+        (1..=count).map(|number| item(number, ItemKind::Complaint)).collect()
+    }
+
+    fn decide(
+        state: &Filing,
+        at: Option<DateTime<Utc>>,
+        items: Vec<FilingItem>,
+    ) -> Result<Vec<Happened<FilingEvent>>, FilingRejection> {
+        let ctx = Context {
+            now: now(),
+            unit: &received().unit,
+            actor: "officer-1",
+            calendar: WorkingCalendar::mainland(),
+            rules: RuleTable::builtin(),
+        };
+        Filing::decide(state, RegisterFiling { at, received: received(), items }, &ctx)
+    }
+
+    fn taken_in(at: DateTime<Utc>, items: Vec<FilingItem>) -> Vec<Happened<FilingEvent>> {
+        vec![
+            Happened { at, event: FilingEvent::Received(Box::new(received())) },
+            Happened { at, event: FilingEvent::Split(Split { items }) },
+        ]
+    }
+
+    #[test]
+    fn a_complaint_and_a_report_in_one_paper_are_two_matters() {
+        let both = vec![item(1, ItemKind::Complaint), item(2, ItemKind::Report)];
+        let happened = decide(&Filing::initial(), None, both.clone()).unwrap();
+        assert_eq!(happened, taken_in(now(), both.clone()));
+        let state = crate::decider::fold::<Filing>(&happened);
+        assert_eq!(state, Filing::Received(Box::new(received()), both));
+    }
+
+    #[test]
+    fn a_filing_is_taken_in_once() {
+        let state = crate::decider::fold::<Filing>(&taken_in(now(), items(1)));
+        assert_eq!(decide(&state, None, items(1)), Err(FilingRejection::AlreadyRegistered(received().filing)));
+    }
+
+    #[test]
+    fn it_holds_one_to_twenty_matters() {
+        for count in [1, 20] {
+            assert_eq!(decide(&Filing::initial(), None, items(count)), Ok(taken_in(now(), items(count))));
+        }
+        for count in [0, 21] {
+            let refused = FilingRejection::Items(usize::from(count));
+            assert_eq!(decide(&Filing::initial(), None, items(count)), Err(refused));
+        }
+        assert_eq!(ITEMS_MAX, 20);
+    }
+
+    #[test]
+    fn they_are_numbered_from_one_without_a_gap() {
+        for (numbers, wrong) in [([2, 3], 2), ([1, 3], 3), ([1, 1], 1), ([0, 1], 0)] {
+            let matters = numbers.map(|number| item(number, ItemKind::Complaint)).to_vec();
+            assert_eq!(decide(&Filing::initial(), None, matters), Err(FilingRejection::ItemNumber(wrong)));
+        }
+    }
+
+    #[test]
+    fn it_is_entered_at_most_thirty_days_late_and_never_early() {
+        let second = Duration::seconds(1);
+        let earliest = now() - Duration::days(BACKDATE_DAYS_MAX);
+        let latest = now() + FUTURE_TOLERANCE;
+        for at in [earliest, latest] {
+            assert_eq!(decide(&Filing::initial(), Some(at), items(1)), Ok(taken_in(at, items(1))));
+        }
+        let too_late = decide(&Filing::initial(), Some(earliest - second), items(1));
+        assert_eq!(too_late, Err(FilingRejection::TooLate));
+        let in_future = decide(&Filing::initial(), Some(latest + second), items(1));
+        assert_eq!(in_future, Err(FilingRejection::InFuture));
+    }
+
+    #[test]
+    fn matters_without_a_filing_are_passed_over() {
+        let split = Happened { at: now(), event: FilingEvent::Split(Split { items: items(1) }) };
+        assert_eq!(Filing::evolve(Filing::initial(), &split), Filing::Unknown);
+    }
+}
