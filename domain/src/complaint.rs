@@ -173,8 +173,10 @@ impl Decider for Complaint {
             if !allowed.contains(&action) {
                 return Err(Rejection::NotAllowed { action, stage: case.stage, allowed });
             }
-            if action.moves_the_case() && moment.at < case.last_act_at {
-                return Err(Rejection::BeforeLastAct { at: moment.at, last: case.last_act_at });
+            // What only adds to the record may lie behind later acts, but not before the case.
+            let last = if action.moves_the_case() { case.last_act_at } else { case.registered_at };
+            if moment.at < last {
+                return Err(Rejection::BeforeLastAct { at: moment.at, last });
             }
         }
         Ok(stamp(moment.at, decide_act(case, act, &moment)?))

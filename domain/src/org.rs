@@ -76,6 +76,8 @@ pub enum UnitRejection {
     AlreadyRegistered(UnitId),
     #[error("a unit of kind `{kind}` cannot stand in region `{region}`")]
     WrongLevel { kind: UnitKind, region: RegionCode },
+    #[error("a unit cannot be its own successor")]
+    OwnSuccessor,
     #[error("the unit is not registered")]
     NotRegistered,
     #[error("the unit is retired; its work went to `{0}`")]
@@ -114,6 +116,9 @@ impl Decider for Unit {
             (Self::Active(known), UnitCommand::Register(unit)) if *known == unit => return Ok(Vec::new()),
             (Self::Active(known) | Self::Retired(known, _), UnitCommand::Register(_)) => {
                 return Err(UnitRejection::AlreadyRegistered(known.unit.clone()));
+            }
+            (Self::Active(known), UnitCommand::Retire(retired)) if known.unit == retired.successor => {
+                return Err(UnitRejection::OwnSuccessor);
             }
             (Self::Active(_), UnitCommand::Retire(retired)) => UnitEvent::Retired(retired),
             (Self::Retired(_, successor), UnitCommand::Retire(_)) => {

@@ -1,4 +1,5 @@
-//! What was ever stored can be read for ever: each golden file decodes, and the newest of a kind encodes to the same bytes.
+//! What was ever stored can be read for ever: each golden file decodes, and the newest of a kind encodes to the same
+//! bytes.
 
 use std::collections::BTreeMap;
 use std::fs;

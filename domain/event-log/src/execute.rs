@@ -154,10 +154,12 @@ where
     D::Rejection: 'static,
 {
     for _ in 0..DECIDE_ATTEMPTS_MAX {
+        // Loaded first: a command that is not found after this cannot be part of what was loaded, so its own effect
+        // is never taken for somebody else's.
+        let loaded = load::<D>(log, stream, None).await?;
         if let Some(done) = repeated::<D>(log, stream, command).await? {
             return Ok(done);
         }
-        let loaded = load::<D>(log, stream, None).await?;
         check_read(&loaded, read)?;
         let happened = D::decide(&loaded.state, body.clone(), ctx).map_err(ExecuteError::Rejected)?;
         if happened.is_empty() {

@@ -1,7 +1,8 @@
 //! 告知: a side was told; both sides told of the end of mediation meets its period (Order 121 Art. 23(2)).
 //!
-//! Notices may be entered in any order, so the period is met on the day the later of the two was given, not on the day of
-//! the one entered last. A notice from before the end of the mediation is kept as what was done, and counts for nothing.
+//! Notices may be entered in any order, so the period is met on the day the later of the two was given, not on the
+//! day of the one entered last. A notice from before the end of the mediation is kept as what was done, and counts
+//! for nothing.
 
 use chrono::NaiveDate;
 

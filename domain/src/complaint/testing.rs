@@ -1,7 +1,7 @@
 //! Given a history, when an act, then these events or that refusal.
 //!
-//! Every history here was made by decisions, so no test starts from a state that nobody can reach. The days are those of
-//! May 2026: the 6th is a Wednesday, the 9th a Saturday that is worked, the 1st to the 5th a holiday.
+//! Every history here was made by decisions, so no test starts from a state that nobody can reach. The days are those
+//! of May 2026: the 6th is a Wednesday, the 9th a Saturday that is worked, the 1st to the 5th a holiday.
 
 use chrono::{DateTime, NaiveDate, Utc};
 

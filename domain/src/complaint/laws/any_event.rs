@@ -145,7 +145,7 @@ proptest! {
             let begins = matches!(happened.event, ComplaintEvent::Registered(_));
             match (state.case(), next.case()) {
                 (None, after) => prop_assert_eq!(after.is_some(), begins),
-                (Some(_), None) => prop_assert!(false, "a complaint was forgotten"),
+                (Some(_), None) => return Err(TestCaseError::fail("a complaint was forgotten")),
                 (Some(before), Some(after)) => {
                     prop_assert_eq!(&before.number, &after.number);
                     prop_assert_eq!(before.registered_at, after.registered_at);

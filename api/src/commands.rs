@@ -1,0 +1,123 @@
+//! The command line: one file per command.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line talks to its user")]
+
+pub mod backup;
+pub mod bench;
+pub mod deadline;
+pub mod demo;
+pub mod export;
+pub mod import;
+pub mod init;
+pub mod rebuild;
+pub mod replay;
+pub mod serve;
+pub mod token;
+pub mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Environment};
+use crate::graphql;
+
+/// What a command ends with when it fails; the cause chain is printed once, by [`run`].
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Baycase: the case backend of consumer protection in Guangdong.
+#[derive(Debug, Parser)]
+#[command(name = "baycase", version, about, long_about = None, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// The folder that holds the log, the vault, the read models and the keys.
+    #[arg(long, global = true, default_value = "baycase-data", value_name = "DIR")]
+    pub data: PathBuf,
+    /// A TOML configuration file; `baycase config` prints every key with its default.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a data folder: log, vault of subject keys, and the register of the province's units.
+    Init(init::InitArgs),
+    /// Serve the API.
+    Serve(serve::ServeArgs),
+    /// Make a data folder with a plausible month of all 21 cities, serve it, and print queries to paste.
+    Demo(demo::DemoArgs),
+    /// Adopt the histories of another system from CSV or NDJSON.
+    Import(import::ImportArgs),
+    /// Stream every event, or one row per case, as NDJSON.
+    Export(export::ExportArgs),
+    /// Step through one case's history: state, clocks and allowed actions after each event.
+    Replay(replay::ReplayArgs),
+    /// Check the whole log: digests, revisions, payloads, kinds.
+    Verify(verify::VerifyArgs),
+    /// Build the read models anew beside the live ones, compare, and swap them in.
+    Rebuild(rebuild::RebuildArgs),
+    /// Copy the log and the vault while the server runs.
+    Backup(backup::BackupArgs),
+    /// Measure appends, scans, replays, rebuilds and dashboards beside baselines of the same run.
+    Bench(bench::BenchArgs),
+    /// Work out a statutory deadline and show how the days were counted.
+    Deadline(deadline::DeadlineArgs),
+    /// Issue a development token; works only with a data folder's development key.
+    Token(token::TokenArgs),
+    /// Print the GraphQL schema.
+    Schema,
+    /// Print the configuration in force, secrets masked.
+    Config,
+}
+
+/// Runs the command line to its end.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    match execute(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            let mut source = error.source();
+            while let Some(cause) = source {
+                eprintln!("  because: {cause}");
+                source = cause.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(cli: Cli) -> Result<ExitCode, Failure> {
+    let config = Config::load(cli.global.config.as_deref(), &Environment::of_process()?, &[])?;
+    let global = &cli.global;
+    match cli.command {
+        Command::Schema => print!("{}", graphql::sdl()),
+        Command::Config => print!("{}", config.to_masked_toml()?),
+        Command::Deadline(args) => deadline::run(&args)?,
+        Command::Token(args) => token::run(global, &config, &args)?,
+        Command::Verify(args) => return verify::run(global, &args),
+        Command::Init(args) => block_on(init::run(global, &config, &args))?,
+        Command::Serve(args) => block_on(serve::run(global, config, args))?,
+        Command::Demo(args) => block_on(demo::run(global, config, args))?,
+        Command::Import(args) => return block_on(import::run(global, &config, args)),
+        Command::Export(args) => block_on(export::run(global, &config, args))?,
+        Command::Replay(args) => block_on(replay::run(global, &config, args))?,
+        Command::Rebuild(args) => rebuild::run(global, &config, &args)?,
+        Command::Backup(args) => block_on(backup::run(global, &config, args))?,
+        Command::Bench(args) => block_on(bench::run(global, &config, args))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
+}

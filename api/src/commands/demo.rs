@@ -1,0 +1,159 @@
+//! `baycase demo`: a data folder with a plausible month of the province, served, with queries to paste.
+
+pub(in crate::commands) mod folder;
+mod questions;
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use clap::Args;
+use tokio::task::spawn_blocking;
+
+use self::folder::{Made, Marker};
+use self::questions::{Question, Tokens, ask, questions};
+use super::{Failure, Global, rebuild, serve};
+use crate::config::{Config, TelemetryConfig};
+use crate::data_dir::DataDir;
+use crate::generator::Plan;
+use crate::shutdown::Shutdown;
+use crate::telemetry;
+
+/// Cases of a demo that names no number.
+const CASES: u64 = 20_000;
+/// Days that they come in on.
+const DAYS: u32 = 30;
+const SEED: u64 = 12_315;
+/// Says what a demo made, and that a demo made it.
+const MARKER: &str = "demo.json";
+
+/// Make a data folder with a plausible month of all 21 cities, serve it, and print queries to paste.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  baycase demo\n  baycase demo --once\n  baycase demo --data ./try --cases 2000 --seed 7 --listen 127.0.0.1:8080\n\nNothing is read from outside and nobody in it is real. The folder is used again the next time."
+)]
+pub struct DemoArgs {
+    /// Ask the printed queries, print the answers, and end.
+    #[arg(long)]
+    once: bool,
+    /// How many cases, 20000 unless the folder has a demo already.
+    #[arg(long)]
+    cases: Option<u64>,
+    /// What the cases are drawn with: the same seed gives the same cases on the same day.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Where to listen; a free port of this machine when left out.
+    #[arg(long)]
+    listen: Option<SocketAddr>,
+}
+
+/// Makes the folder if it has no demo yet, and serves it.
+///
+/// # Errors
+/// The folder holds something else, or something in it cannot be made or opened; with `--once`, also an answer with
+/// errors.
+pub async fn run(global: &Global, mut config: Config, args: DemoArgs) -> Result<(), Failure> {
+    let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    config.server.listen = args.listen.unwrap_or(any_port);
+    config.server.admin_listen = any_port;
+    if config.telemetry.filter == TelemetryConfig::default().filter {
+        // What is printed here is for people; every line of the log would stand between.
+        "warn".clone_into(&mut config.telemetry.filter);
+    }
+    let telemetry = telemetry::init(&config.telemetry)?;
+    for warning in config.validate()? {
+        tracing::warn!("{warning}");
+    }
+    let dir = DataDir::new(&global.data);
+    provide(&dir, &config, &args).await?;
+    let tokens = Tokens::issue(&dir)?;
+    let questions = questions();
+    // Asked for before the server listens, so that no early Ctrl-C is lost.
+    let signals = Shutdown::listen()?;
+    let server = serve::start(global, config, true).await?;
+    let outcome = if args.once {
+        ask_all(server.addr, &questions, &tokens).await
+    } else {
+        print_guide(server.addr, &questions, &tokens);
+        signals.begun().await;
+        Ok(())
+    };
+    server.stop().await?;
+    telemetry.shutdown().await;
+    outcome
+}
+
+/// Makes what the folder lacks; one that another demo made is used as it is.
+async fn provide(dir: &DataDir, config: &Config, args: &DemoArgs) -> Result<(), Failure> {
+    match Marker::read(dir, MARKER)? {
+        Some(marker) if marker.complete => {
+            check_same(dir, &marker, args)?;
+            eprintln!("using the {} cases made up to {} in {}", marker.cases, marker.until, dir.root().display());
+            return Ok(());
+        }
+        Some(_) => {
+            eprintln!("an earlier demo in {} was cut short; making it anew", dir.root().display());
+            folder::discard(dir, config)?;
+        }
+        None if dir.log_path().exists() => {
+            return Err(format!(
+                "{} holds a log that no demo made; name another folder with --data",
+                dir.root().display()
+            )
+            .into());
+        }
+        None => {}
+    }
+    let plan = Plan {
+        cases: args.cases.unwrap_or(CASES),
+        days: DAYS,
+        until: folder::yesterday(),
+        seed: args.seed.unwrap_or(SEED),
+        facts: true,
+        personal: true,
+    };
+    Marker::of(&plan, false).write(dir, MARKER)?;
+    let Made { written, took } = folder::make(dir, config, plan).await?;
+    eprintln!("made {} cases with {} events in {} ms", written.cases, written.events, took.as_millis());
+    let options = dir.model_options(config, Some(dir.open_vault(config)?));
+    let of_dir = dir.clone();
+    spawn_blocking(move || rebuild::build_and_swap(&of_dir, &options)).await??;
+    Marker::of(&plan, true).write(dir, MARKER)?;
+    Ok(())
+}
+
+fn check_same(dir: &DataDir, marker: &Marker, args: &DemoArgs) -> Result<(), Failure> {
+    let cases = args.cases.unwrap_or(marker.cases);
+    let seed = args.seed.unwrap_or(marker.seed);
+    if (cases, seed) == (marker.cases, marker.seed) {
+        return Ok(());
+    }
+    Err(format!(
+        "{} holds a demo of {} cases with seed {}; name another folder with --data, or leave --cases and --seed out",
+        dir.root().display(),
+        marker.cases,
+        marker.seed
+    )
+    .into())
+}
+
+fn print_guide(addr: SocketAddr, questions: &[Question], tokens: &Tokens) {
+    println!("\nBaycase serves the demo on http://{addr}/graphql\n");
+    println!("Tokens, valid for {} hours:\n", questions::TOKEN_HOURS);
+    for token in tokens.all() {
+        println!("# {}\n{}='{}'\n", token.of, token.variable, token.text);
+    }
+    println!("Three queries to paste, once the tokens above have been pasted:\n");
+    for question in questions {
+        println!("# {}\n{}\n", question.title, question.curl(addr));
+    }
+    println!("Ctrl-C ends it; the next `baycase demo` serves the same cases again.");
+}
+
+async fn ask_all(addr: SocketAddr, questions: &[Question], tokens: &Tokens) -> Result<(), Failure> {
+    for question in questions {
+        println!("# {}\n{}\n", question.title, question.curl(addr));
+        let answer = ask(addr, question, tokens).await?;
+        println!("{}\n", serde_json::to_string_pretty(&answer)?);
+        questions::check(question, &answer)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! Bad rows: the first one stops the import, or all are collected in a file and their cases are left out.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+/// What is wrong with a row, or with a case as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Bad {
+    /// Where the row begins; for a case as a whole, its first row.
+    pub(super) line: u64,
+    pub(super) case: Option<String>,
+    pub(super) column: Option<String>,
+    pub(super) reason: String,
+    /// The row as it was read; of a case as a whole, none.
+    pub(super) row: Option<Map<String, Value>>,
+}
+
+/// A bad row that stops the import, or a reject file that cannot be written.
+#[derive(Debug, Error)]
+pub(super) enum RejectError {
+    #[error("{}", describe(.file, .bad))]
+    Stop { file: PathBuf, bad: Box<Bad> },
+    #[error("the reject file is the file that is imported; name another one")]
+    SameFile,
+    #[error("the reject file `{}` cannot be written", .path.display())]
+    Write {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
+fn describe(file: &Path, bad: &Bad) -> String {
+    let column = bad.column.as_ref().map(|column| format!(", column `{column}`")).unwrap_or_default();
+    let case = bad.case.as_ref().map(|case| format!(" (case `{case}`)")).unwrap_or_default();
+    format!(
+        "{}, line {}{column}: {}{case}; nothing was imported, `--rejects FILE` would leave such cases out and go on",
+        file.display(),
+        bad.line,
+        bad.reason,
+    )
+}
+
+/// One line of the reject file.
+#[derive(Serialize)]
+struct Rejected<'a> {
+    file: &'a str,
+    #[serde(flatten)]
+    bad: &'a Bad,
+}
+
+/// Where bad rows go.
+#[derive(Debug)]
+pub(super) struct Rejects {
+    file: PathBuf,
+    sink: Option<(PathBuf, BufWriter<File>)>,
+    rows: u64,
+}
+
+impl Rejects {
+    /// Stops at the first bad row of `file`, or collects them in the file `to`, which is made anew.
+    ///
+    /// # Errors
+    /// The reject file cannot be made, or is `file` itself.
+    pub(super) fn open(file: &Path, to: Option<&Path>) -> Result<Self, RejectError> {
+        let sink = match to {
+            None => None,
+            Some(to) => {
+                if fs::canonicalize(to).is_ok_and(|to| fs::canonicalize(file).is_ok_and(|file| file == to)) {
+                    return Err(RejectError::SameFile);
+                }
+                let made = File::create(to).map_err(|source| RejectError::Write { path: to.to_owned(), source })?;
+                Some((to.to_owned(), BufWriter::new(made)))
+            }
+        };
+        Ok(Self { file: file.to_owned(), sink, rows: 0 })
+    }
+
+    /// How many were collected.
+    pub(super) const fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Takes a bad row.
+    ///
+    /// # Errors
+    /// [`RejectError::Stop`] when none are collected.
+    pub(super) fn take(&mut self, bad: Bad) -> Result<(), RejectError> {
+        let Some((path, sink)) = &mut self.sink else {
+            return Err(RejectError::Stop { file: self.file.clone(), bad: Box::new(bad) });
+        };
+        self.rows = self.rows.saturating_add(1);
+        let rejected = Rejected { file: &self.file.to_string_lossy(), bad: &bad };
+        let written = serde_json::to_vec(&rejected).map_err(io::Error::other).and_then(|mut line| {
+            line.push(b'\n');
+            sink.write_all(&line)
+        });
+        written.map_err(|source| RejectError::Write { path: path.clone(), source })
+    }
+
+    /// Writes down what is still in memory.
+    ///
+    /// # Errors
+    /// The reject file cannot be written.
+    pub(super) fn flush(&mut self) -> Result<(), RejectError> {
+        match &mut self.sink {
+            None => Ok(()),
+            Some((path, sink)) => sink.flush().map_err(|source| RejectError::Write { path: path.clone(), source }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bad() -> Bad {
+        let row = serde_json::json!({"case_no": "7", "time": "soon"});
+        Bad {
+            line: 3,
+            case: Some("7".to_owned()),
+            column: Some("time".to_owned()),
+            reason: "`soon` is not a time".to_owned(),
+            row: row.as_object().cloned(),
+        }
+    }
+
+    #[test]
+    fn the_first_bad_row_stops_with_file_line_column_and_reason() {
+        let mut rejects = Rejects::open(Path::new("old.csv"), None).unwrap();
+        let error = rejects.take(bad()).unwrap_err().to_string();
+        assert!(error.starts_with("old.csv, line 3, column `time`: `soon` is not a time (case `7`)"), "{error}");
+    }
+
+    #[test]
+    fn collected_rows_are_lines_of_json() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("rejects.ndjson");
+        let mut rejects = Rejects::open(Path::new("old.csv"), Some(&to)).unwrap();
+        rejects.take(bad()).unwrap();
+        rejects.take(Bad { case: None, row: None, ..bad() }).unwrap();
+        rejects.flush().unwrap();
+        assert_eq!(rejects.rows(), 2);
+        let text = fs::read_to_string(&to).unwrap();
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines[0]["file"], "old.csv");
+        assert_eq!(lines[0]["line"], 3);
+        assert_eq!(lines[0]["case"], "7");
+        assert_eq!(lines[0]["row"]["time"], "soon");
+        assert_eq!(lines[1]["case"], Value::Null);
+    }
+
+    #[test]
+    fn the_input_is_never_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("old.csv");
+        fs::write(&file, "no\n").unwrap();
+        assert!(matches!(Rejects::open(&file, Some(&file)), Err(RejectError::SameFile)));
+        assert_eq!(fs::read_to_string(&file).unwrap(), "no\n");
+    }
+}

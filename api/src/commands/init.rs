@@ -1,0 +1,56 @@
+//! `baycase init`: a new data folder.
+
+use clap::Args;
+use event_log::vault::MasterKey;
+
+use super::{Failure, Global};
+use crate::config::Config;
+use crate::data_dir::DataDir;
+use crate::units;
+
+/// Make a data folder.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  BAYCASE_MASTER_KEY=$(openssl rand -base64 32) baycase init --data /var/lib/baycase\n  baycase init --data ./try --create-master-key"
+)]
+pub struct InitArgs {
+    /// Make a master key in the data folder, for trying things out; in production it lies elsewhere.
+    #[arg(long)]
+    create_master_key: bool,
+    /// Do not register the units of the table of divisions.
+    #[arg(long)]
+    no_units: bool,
+}
+
+/// Makes the folder; running it again changes nothing.
+///
+/// # Errors
+/// There is no master key, or the folder cannot be written.
+pub async fn run(global: &Global, config: &Config, args: &InitArgs) -> Result<(), Failure> {
+    let dir = DataDir::new(&global.data);
+    let registered = prepare(&dir, config, args.create_master_key, !args.no_units).await?;
+    println!("data folder {} is ready; {registered} units registered", dir.root().display());
+    Ok(())
+}
+
+/// Makes the log, the vault and, unless told otherwise, the register of units; answers how many were registered.
+///
+/// # Errors
+/// There is no master key, or the folder cannot be written.
+pub async fn prepare(
+    dir: &DataDir,
+    config: &Config,
+    create_master_key: bool,
+    with_units: bool,
+) -> Result<u64, Failure> {
+    std::fs::create_dir_all(dir.root())?;
+    if create_master_key && !dir.master_key_path().exists() {
+        MasterKey::generate_file(&dir.master_key_path())?;
+    }
+    drop(dir.open_vault_with(config, true)?);
+    let log = dir.open_log(config, true)?;
+    let registered =
+        if with_units { units::register(&log, &units::of_divisions(), crate::clock::now()).await? } else { 0 };
+    log.close();
+    Ok(registered)
+}

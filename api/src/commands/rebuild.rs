@@ -1,0 +1,157 @@
+//! `baycase rebuild`: the read models built anew from the log, compared with those in use, and put in their place.
+//!
+//! The new files lie beside the old ones until the end, so a rebuild that breaks off changes nothing.
+
+mod compare;
+#[cfg(test)]
+mod tests;
+
+use std::time::Instant;
+
+use clap::Args;
+use event_log::sqlite::OpenError as LogOpenError;
+use event_log::vault::OpenError as VaultOpenError;
+use projections::{ReadModelOptions, RebuildReport};
+use thiserror::Error;
+
+use self::compare::{Verdict, against_live, against_moving};
+use super::import::progress;
+use super::{Failure, Global};
+use crate::config::Config;
+use crate::data_dir::DataDir;
+
+/// The files of a rebuild under way.
+const FRESH_FILE: &str = "read-models-fresh.sqlite";
+
+/// Build the read models anew.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  baycase rebuild --data /var/lib/baycase\n  baycase rebuild --check\n\nThe new models are compared with those in use, table by table, before they take their place. If the two differ, nothing\nis changed: tell the people who maintain this program, then use --force. With --check a server may run meanwhile."
+)]
+pub struct RebuildArgs {
+    /// Compare only: the models in use stay.
+    #[arg(long, conflicts_with = "force")]
+    check: bool,
+    /// Put the new models in place although they differ from those in use.
+    #[arg(long)]
+    force: bool,
+    /// No progress bar.
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// Why the models in use were left as they are.
+#[derive(Debug, Error)]
+pub(super) enum RebuildFailure {
+    #[error("a server has the log in {0} open: stop it first, or compare only, with `baycase rebuild --check`")]
+    InUse(String),
+    #[error("the rebuilt models say something else than those in use, in: {}; nothing was changed", .tables.join(", "))]
+    Differs { tables: Vec<&'static str> },
+    #[error("there are no read models to compare with")]
+    Nothing,
+    #[error(
+        "the models in use stand at position {live}, behind position {fresh} of the log: let a server catch up first"
+    )]
+    Behind { live: u64, fresh: u64 },
+}
+
+/// Builds, compares, and unless told otherwise exchanges.
+///
+/// # Errors
+/// A server runs, the log cannot be read, or the new models differ from those in use.
+pub fn run(global: &Global, config: &Config, args: &RebuildArgs) -> Result<(), Failure> {
+    let dir = DataDir::new(&global.data);
+    if args.check { check(&dir, config, args.quiet) } else { replace(&dir, config, args) }
+}
+
+/// Builds the models from the log and puts them in the place of whatever is there, without comparing: for models that
+/// are missing or of another version. Nobody may have them open.
+///
+/// # Errors
+/// The log cannot be read, or the files cannot be written.
+pub fn build_and_swap(dir: &DataDir, options: &ReadModelOptions) -> Result<RebuildReport, Failure> {
+    let fresh = fresh(dir, options);
+    let report = build(dir, &fresh, false)?;
+    projections::swap_in(&fresh.path, &options.path)?;
+    Ok(report)
+}
+
+fn replace(dir: &DataDir, config: &Config, args: &RebuildArgs) -> Result<(), Failure> {
+    // Held to the end, so that no server begins to follow meanwhile.
+    let log = match dir.open_log(config, false) {
+        Ok(log) => log,
+        Err(error) if matches!(error.downcast_ref::<LogOpenError>(), Some(LogOpenError::Locked { .. })) => {
+            return Err(RebuildFailure::InUse(dir.root().display().to_string()).into());
+        }
+        Err(error) => return Err(error),
+    };
+    // A log without a vault has nothing sealed in it.
+    let vault = if dir.vault_path().exists() { Some(dir.open_vault(config)?) } else { None };
+    let options = dir.model_options(config, vault);
+    let fresh = fresh(dir, &options);
+    build(dir, &fresh, args.quiet)?;
+    match against_live(&options, &fresh)? {
+        Verdict::Same => println!("the rebuilt models say the same as those in use"),
+        Verdict::Unknown { why } => println!("not compared: {why}"),
+        Verdict::Differs { tables } if args.force => println!("differs in {}; swapped in by force", tables.join(", ")),
+        Verdict::Differs { tables } => {
+            projections::remove(&fresh.path)?;
+            return Err(RebuildFailure::Differs { tables }.into());
+        }
+    }
+    projections::swap_in(&fresh.path, &options.path)?;
+    println!("the rebuilt models are in place");
+    log.close();
+    Ok(())
+}
+
+fn check(dir: &DataDir, config: &Config, quiet: bool) -> Result<(), Failure> {
+    let vault = match dir.vault_path().exists().then(|| dir.open_vault(config)).transpose() {
+        Ok(vault) => vault,
+        Err(error) if matches!(error.downcast_ref::<VaultOpenError>(), Some(VaultOpenError::Locked { .. })) => {
+            eprintln!("a server has the vault open: the search index, which holds sealed texts, is not compared");
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    let with_texts = vault.is_some() || !dir.vault_path().exists();
+    let options = dir.model_options(config, vault);
+    if !options.path.exists() {
+        return Err(RebuildFailure::Nothing.into());
+    }
+    let fresh = fresh(dir, &options);
+    build(dir, &fresh, quiet)?;
+    let compared = against_moving(dir, &options, &fresh, with_texts);
+    projections::remove(&fresh.path)?;
+    let tables = compared?;
+    if !tables.is_empty() {
+        return Err(RebuildFailure::Differs { tables }.into());
+    }
+    println!("the rebuilt models say the same as those in use");
+    Ok(())
+}
+
+/// The same options, for the files beside.
+fn fresh(dir: &DataDir, options: &ReadModelOptions) -> ReadModelOptions {
+    ReadModelOptions { path: dir.root().join(FRESH_FILE), readers: 1, ..options.clone() }
+}
+
+/// Builds the files beside; what an earlier rebuild left there is removed first.
+fn build(dir: &DataDir, fresh: &ReadModelOptions, quiet: bool) -> Result<RebuildReport, Failure> {
+    projections::remove(&fresh.path)?;
+    let bar = progress::bar("rebuilding", 0, quiet);
+    let began = Instant::now();
+    let report = projections::rebuild(dir.reader()?, fresh, &mut |done, of| {
+        bar.set_length(of);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    let report = report?;
+    let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+    eprintln!(
+        "rebuilt from {} events in {millis} ms, {} events a second",
+        report.events,
+        report.events.saturating_mul(1_000) / millis
+    );
+    Ok(report)
+}

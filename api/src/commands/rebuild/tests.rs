@@ -1,0 +1,76 @@
+//! Rebuilt models take the place of others only when they say the same.
+
+use std::path::Path;
+
+use domain::envelope::Position;
+use projections::ReadModels;
+use rusqlite::Connection;
+
+use super::*;
+
+/// A data folder with the units of the province and no models.
+async fn folder() -> (tempfile::TempDir, Option<Position>) {
+    let folder = tempfile::tempdir().unwrap();
+    let log = DataDir::new(folder.path()).open_log(&Config::default(), true).unwrap();
+    crate::units::register(&log, &crate::units::of_divisions(), crate::clock::now()).await.unwrap();
+    let head = log.reader().unwrap().head_blocking().unwrap();
+    log.close();
+    (folder, head)
+}
+
+fn rebuild(folder: &Path, check: bool, force: bool) -> Result<(), Failure> {
+    let global = Global { data: folder.to_owned(), config: None };
+    run(&global, &Config::default(), &RebuildArgs { check, force, quiet: true })
+}
+
+fn position(folder: &Path) -> Option<Position> {
+    let options = DataDir::new(folder).model_options(&Config::default(), None);
+    ReadModels::open(options).unwrap().position()
+}
+
+/// Spoils one row of the models in use.
+fn spoil(folder: &Path) {
+    let models = Connection::open(DataDir::new(folder).models_path()).unwrap();
+    models.execute("UPDATE unit SET name = 'spoilt' WHERE id = 'gd-440106'", []).unwrap();
+}
+
+#[tokio::test]
+async fn models_are_built_where_there_are_none_and_are_the_same_again() {
+    let (folder, head) = folder().await;
+    rebuild(folder.path(), false, false).unwrap();
+    assert_eq!(position(folder.path()), head);
+    rebuild(folder.path(), true, false).unwrap();
+    rebuild(folder.path(), false, false).unwrap();
+    assert_eq!(position(folder.path()), head);
+    assert!(!folder.path().join(FRESH_FILE).exists());
+}
+
+#[tokio::test]
+async fn models_that_differ_are_told_and_replaced_only_by_force() {
+    let (folder, _) = folder().await;
+    rebuild(folder.path(), false, false).unwrap();
+    spoil(folder.path());
+    for check in [true, false] {
+        let error = rebuild(folder.path(), check, false).unwrap_err().to_string();
+        assert!(error.contains("in: units"), "{error}");
+    }
+    rebuild(folder.path(), false, true).unwrap();
+    rebuild(folder.path(), true, false).unwrap();
+}
+
+#[tokio::test]
+async fn a_running_server_is_not_disturbed() {
+    let (folder, _) = folder().await;
+    rebuild(folder.path(), false, false).unwrap();
+    let log = DataDir::new(folder.path()).open_log(&Config::default(), false).unwrap();
+    let error = rebuild(folder.path(), false, false).unwrap_err().to_string();
+    assert!(error.contains("--check"), "{error}");
+    rebuild(folder.path(), true, false).unwrap();
+    log.close();
+}
+
+#[tokio::test]
+async fn there_must_be_something_to_compare_with() {
+    let (folder, _) = folder().await;
+    assert!(rebuild(folder.path(), true, false).unwrap_err().to_string().contains("no read models"));
+}

@@ -1,0 +1,270 @@
+//! `baycase serve`: the API over a data folder.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use clap::Args;
+use event_log::port::EventLog as _;
+use event_log::sqlite::SqliteLog;
+use event_log::vault::SubjectVault;
+use projections::{Follower, FollowerState, ReadModels};
+use tokio::net::TcpListener;
+
+use super::{Failure, Global};
+use crate::admin::{self, Readiness};
+use crate::app::{App, PageLimits};
+use crate::auth::Verifier;
+use crate::config::Config;
+use crate::data_dir::DataDir;
+use crate::edge;
+use crate::gatekeeper::TokenGate;
+use crate::graphql;
+use crate::limiter::Limiter;
+use crate::metrics::{Lag, Metrics};
+use crate::process;
+use crate::shutdown::Shutdown;
+use crate::telemetry;
+
+/// How long a start waits for the read models to catch up before it serves anyway.
+const CATCH_UP_WAIT: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Serve the API.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  baycase serve --data /var/lib/baycase --config baycase.toml\n  baycase serve --dev --listen 127.0.0.1:0\n\nWithout an issuer's keys (auth.jwks_file or auth.jwks_url) the server does not start, unless --dev is given."
+)]
+pub struct ServeArgs {
+    /// Where to listen; port 0 takes a free one and prints it.
+    #[arg(long)]
+    pub listen: Option<SocketAddr>,
+    /// Where to serve /livez, /readyz and /metrics; port 0 takes a free one and prints it.
+    #[arg(long)]
+    pub admin_listen: Option<SocketAddr>,
+    /// Accept tokens of a development key in the data folder, made if missing, and answer introspection.
+    #[arg(long)]
+    pub dev: bool,
+}
+
+/// Serves until it is told to stop.
+///
+/// # Errors
+/// Something that the server needs cannot be opened; the text says what to do.
+pub async fn run(global: &Global, mut config: Config, args: ServeArgs) -> Result<(), Failure> {
+    if let Some(listen) = args.listen {
+        config.server.listen = listen;
+    }
+    if let Some(listen) = args.admin_listen {
+        config.server.admin_listen = listen;
+    }
+    let telemetry = telemetry::init(&config.telemetry)?;
+    let warnings = config.validate()?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let server = start_with(global, config, args.dev, true).await?;
+    println!("listening on http://{}", server.addr);
+    println!("admin on http://{}", server.admin_addr);
+    server.wait().await?;
+    telemetry.shutdown().await;
+    Ok(())
+}
+
+/// A running server.
+pub struct Server {
+    /// Where GraphQL answers.
+    pub addr: SocketAddr,
+    /// Where `/livez`, `/readyz` and `/metrics` answer.
+    pub admin_addr: SocketAddr,
+    shutdown: Shutdown,
+    grace: std::time::Duration,
+    log: Arc<SqliteLog>,
+    follower: Follower,
+    readiness: Readiness,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("addr", &self.addr).field("admin_addr", &self.admin_addr).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Serves until a signal to stop, then lets what is under way end.
+    ///
+    /// # Errors
+    /// The signal handlers cannot be installed.
+    pub async fn wait(self) -> Result<(), Failure> {
+        self.shutdown.begun().await;
+        self.stop().await
+    }
+
+    /// Stops: no new requests, those under way may end within the grace time, then the log is closed.
+    ///
+    /// # Errors
+    /// None today; the signature leaves room for a store that can fail to close.
+    pub async fn stop(self) -> Result<(), Failure> {
+        tracing::info!("Stopping");
+        self.readiness.set("accepting", Err("stopping".to_owned()));
+        if let Err(running) = self.shutdown.drain(self.grace).await {
+            tracing::warn!(tasks = ?running.tasks, "Stopped without waiting any longer for tasks under way");
+        }
+        let (follower, log) = (self.follower, self.log);
+        tokio::task::spawn_blocking(move || {
+            follower.stop();
+            log.close();
+        })
+        .await?;
+        tracing::info!("Stopped");
+        Ok(())
+    }
+}
+
+/// Opens everything and begins to serve.
+///
+/// # Errors
+/// Something that the server needs cannot be opened; the text says what to do.
+pub async fn start(global: &Global, config: Config, dev: bool) -> Result<Server, Failure> {
+    start_with(global, config, dev, false).await
+}
+
+async fn start_with(global: &Global, config: Config, dev: bool, signals: bool) -> Result<Server, Failure> {
+    let dir = DataDir::new(&global.data);
+    // Who may come in is settled before anything is opened.
+    let verifier = Verifier::from_config(&config.auth, dir.root(), dev)?;
+    verifier.refresh_keys().await?;
+    let (log, vault, models) = open(&dir, &config)?;
+    let readiness = Readiness::expecting(&["projections", "accepting"]);
+    let follower = Follower::start(
+        log.reader()?,
+        log.appended(),
+        models.clone(),
+        config.projections.poll(),
+        config.projections.batch_events_max,
+        Arc::new(crate::clock::now),
+    )?;
+    catch_up(&log, &models).await?;
+    let app = App {
+        log: Arc::clone(&log) as _,
+        models: models.clone(),
+        vault,
+        now: Arc::new(crate::clock::now),
+        pages: PageLimits { default: config.graphql.page_default, max: config.graphql.page_max },
+    };
+    let shutdown = if signals { Shutdown::listen()? } else { Shutdown::new() };
+    watch_projections(&shutdown, &follower, &readiness);
+    run_processes(&shutdown, &app, &dir);
+    let metrics = metrics(&config, &log, &follower)?;
+    let listener = TcpListener::bind(config.server.listen).await?;
+    let admin_listener = TcpListener::bind(config.server.admin_listen).await?;
+    let (addr, admin_addr) = (listener.local_addr()?, admin_listener.local_addr()?);
+    let schema = graphql::schema(app, Arc::clone(&metrics), dev || config.graphql.introspection);
+    let gate = TokenGate::new(verifier, Limiter::new(&config.limits), Arc::new(crate::clock::now));
+    let limits = edge_limits(&config);
+    let router = edge::router(schema, Arc::new(gate), limits, shutdown.token(), Arc::new(crate::clock::now))
+        .merge(admin::health_routes(readiness.clone()));
+    serve_until(&shutdown, "api", listener, router);
+    serve_until(&shutdown, "admin", admin_listener, admin::admin_routes(readiness.clone(), metrics));
+    readiness.set("accepting", Ok(()));
+    tracing::info!(server.addr = %addr, "Serving on {addr}");
+    Ok(Server { addr, admin_addr, shutdown, grace: config.server.shutdown_grace(), log, follower, readiness })
+}
+
+fn open(dir: &DataDir, config: &Config) -> Result<(Arc<SqliteLog>, Arc<SubjectVault>, ReadModels), Failure> {
+    if !dir.log_path().exists() {
+        return Err(format!(
+            "there is no log in {}: run `baycase init --data {0}` first, or `baycase demo` to look around",
+            dir.root().display()
+        )
+        .into());
+    }
+    let log = dir.open_log(config, false)?;
+    let vault = dir.open_vault(config)?;
+    let models = dir.open_models(config, Some(Arc::clone(&vault)))?;
+    Ok((log, vault, models))
+}
+
+/// Lets the read models show what the log held at the start, for a while: until then nobody's unit is known.
+async fn catch_up(log: &SqliteLog, models: &ReadModels) -> Result<(), Failure> {
+    let Some(head) = log.head().await? else { return Ok(()) };
+    if let Err(late) = models.wait_for(head, CATCH_UP_WAIT).await {
+        tracing::warn!("Serving while the read models catch up: {late}; `baycase rebuild` is faster for a large log");
+    }
+    Ok(())
+}
+
+fn serve_until(shutdown: &Shutdown, name: &'static str, listener: TcpListener, router: axum::Router) {
+    let token = shutdown.token();
+    shutdown.spawn_named(name, async move {
+        let served = axum::serve(listener, router).with_graceful_shutdown(token.cancelled_owned()).await;
+        if let Err(error) = served {
+            tracing::error!(error = %error, "The listener `{name}` ended");
+        }
+    });
+}
+
+/// Readiness follows the projection: a halted one makes the node unready and says at which event.
+fn watch_projections(shutdown: &Shutdown, follower: &Follower, readiness: &Readiness) {
+    let mut state = follower.state();
+    let readiness = readiness.clone();
+    let token = shutdown.token();
+    shutdown.spawn_named("projection-watch", async move {
+        loop {
+            let condition = match &*state.borrow_and_update() {
+                FollowerState::Running => Ok(()),
+                FollowerState::Halted { position, reason } => {
+                    Err(format!("the projection halted at position {position}: {reason}"))
+                }
+            };
+            readiness.set("projections", condition);
+            tokio::select! {
+                () = token.cancelled() => return,
+                changed = state.changed() => if changed.is_err() { return },
+            }
+        }
+    });
+}
+
+/// Completes what filings begin, for a crash between two streams and for filings that came in by other ways.
+fn run_processes(shutdown: &Shutdown, app: &App, dir: &DataDir) {
+    let app = app.clone();
+    let token = shutdown.token();
+    let bookmark = process::Bookmark::new(dir.root());
+    shutdown.spawn_named("process-manager", async move {
+        let mut appended = app.log.appended();
+        loop {
+            if let Err(error) = process::advance(&app, &bookmark).await {
+                tracing::error!(error = %error, "A chain of commands could not be completed; it is tried again");
+            }
+            tokio::select! {
+                () = token.cancelled() => return,
+                changed = appended.changed() => if changed.is_err() { return },
+            }
+        }
+    });
+}
+
+fn metrics(config: &Config, log: &Arc<SqliteLog>, follower: &Follower) -> Result<Arc<Metrics>, Failure> {
+    let metrics = Metrics::new(telemetry::resource(&config.telemetry))?;
+    let head = log.appended();
+    metrics.observe_log_position(move || head.borrow().map_or(0, domain::envelope::Position::get));
+    let lag = follower.lag();
+    metrics.observe_projection("cases", move || Lag {
+        events: lag.events(),
+        age: std::time::Duration::from_secs(lag.seconds()),
+    });
+    Ok(Arc::new(metrics))
+}
+
+/// The edge's limits as configured.
+fn edge_limits(config: &Config) -> edge::EdgeLimits {
+    let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    edge::EdgeLimits {
+        body_bytes_max: config.server.body_bytes_max,
+        document_bytes_max: config.graphql.document_bytes_max,
+        depth_max: size(config.graphql.depth_max),
+        fields_max: size(config.graphql.fields_max),
+        aliases_max: size(config.graphql.aliases_max),
+        request_timeout: config.server.request_timeout(),
+        ..edge::EdgeLimits::default()
+    }
+}

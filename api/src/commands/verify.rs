@@ -1,0 +1,170 @@
+//! `baycase verify`: the full check of a log, with the program's own decoders.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use cross_border::wire::decode_any;
+use domain::envelope::{Position, RecordedEvent};
+use event_log::digest::hex;
+use event_log::verify::{Finding, VerifyReport, verify};
+use serde_json::{Value, json};
+
+use super::import::progress;
+use super::{Failure, Global};
+use crate::data_dir::DataDir;
+
+/// Check the whole log.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  baycase verify --data /var/lib/baycase\n  baycase verify --json\n\nNothing is changed, and a server may run meanwhile. The exit code is 0 for a sound log and 1 when something was found.\nThe digest is the same for the same events in any engine: compare it with one that was written down elsewhere."
+)]
+pub struct VerifyArgs {
+    /// One JSON object instead of lines.
+    #[arg(long)]
+    json: bool,
+    /// No progress bar.
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// Checks every event, every order and every page; prints what was found.
+///
+/// # Errors
+/// There is no log, or its disk fails.
+pub fn run(global: &Global, args: &VerifyArgs) -> Result<ExitCode, Failure> {
+    let path = DataDir::new(&global.data).log_path();
+    let bar = progress::bar("verifying", 0, args.quiet);
+    let report = verify(&path, &decodes, &mut |done, of| {
+        bar.set_length(of);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    let report = report?;
+    if args.json {
+        println!("{}", to_json(&report));
+    } else {
+        println!("{}", to_text(&report));
+    }
+    Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether the program can still read an event, whatever its age.
+fn decodes(event: &RecordedEvent) -> Result<(), String> {
+    match decode_any(&event.kind, event.schema, &event.payload) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            // The finding is one line, so the cause stands in it.
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            Err(format!("{error}{cause}"))
+        }
+    }
+}
+
+fn to_text(report: &VerifyReport) -> String {
+    let mut lines = vec![
+        format!("events      {}", report.events),
+        format!("streams     {}", report.streams),
+        format!(
+            "head        {}",
+            report.head.map_or_else(|| "none, the log is empty".to_owned(), |head| head.to_string())
+        ),
+        format!("log digest  {}", hex(&report.log_digest)),
+    ];
+    if report.is_sound() {
+        lines.push("sound: every event is whole, in order and readable".to_owned());
+        return lines.join("\n");
+    }
+    lines.extend(report.findings.iter().map(line));
+    let listed = u64::try_from(report.findings.len()).unwrap_or(u64::MAX);
+    if report.findings_total > listed {
+        lines.push(format!("and {} more", report.findings_total - listed));
+    }
+    lines.push(format!(
+        "NOT SOUND: {} findings; keep the file as it is and restore the newest backup that verifies",
+        report.findings_total
+    ));
+    lines.join("\n")
+}
+
+fn line(finding: &Finding) -> String {
+    let place = finding.position.map_or_else(|| "the file".to_owned(), |position| format!("position {position}"));
+    let stream = match (&finding.stream, finding.revision) {
+        (Some(stream), Some(revision)) => format!(" (`{stream}`, revision {revision})"),
+        (Some(stream), None) => format!(" (`{stream}`)"),
+        (None, _) => String::new(),
+    };
+    format!("{place}{stream}: {}", finding.what)
+}
+
+fn to_json(report: &VerifyReport) -> Value {
+    let findings: Vec<Value> = report
+        .findings
+        .iter()
+        .map(|finding| {
+            json!({
+                "position": finding.position.map(Position::get),
+                "stream": finding.stream.as_ref().map(ToString::to_string),
+                "revision": finding.revision,
+                "what": finding.what,
+            })
+        })
+        .collect();
+    json!({
+        "sound": report.is_sound(),
+        "events": report.events,
+        "streams": report.streams,
+        "head": report.head.map(Position::get),
+        "logDigest": hex(&report.log_digest),
+        "findings": findings,
+        "findingsTotal": report.findings_total,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::id::StreamId;
+
+    use super::*;
+
+    fn report(findings: Vec<Finding>, findings_total: u64) -> VerifyReport {
+        VerifyReport {
+            events: 7,
+            streams: 2,
+            head: Some(Position::new(7)),
+            log_digest: [0xab; 32],
+            findings,
+            findings_total,
+        }
+    }
+
+    fn finding() -> Finding {
+        Finding {
+            position: Some(Position::new(3)),
+            stream: StreamId::parse("complaint-1").ok(),
+            revision: Some(2),
+            what: "its bytes do not match its digest".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_sound_log_is_said_to_be_sound() {
+        let text = to_text(&report(Vec::new(), 0));
+        assert!(text.contains("sound: every event"), "{text}");
+        assert!(text.contains("abababab"), "{text}");
+        assert_eq!(to_json(&report(Vec::new(), 0))["sound"], true);
+    }
+
+    #[test]
+    fn a_finding_is_told_with_its_place() {
+        let of_file = Finding { position: None, stream: None, revision: None, what: "a page is lost".to_owned() };
+        let report = report(vec![finding(), of_file], 5);
+        let text = to_text(&report);
+        assert!(text.contains("position 3 (`complaint-1`, revision 2): its bytes do not match its digest"), "{text}");
+        assert!(text.contains("the file: a page is lost"), "{text}");
+        assert!(text.contains("and 3 more") && text.contains("NOT SOUND: 5 findings"), "{text}");
+        let json = to_json(&report);
+        assert_eq!(json["sound"], false);
+        assert_eq!(json["findings"][0]["position"], 3);
+        assert_eq!(json["findingsTotal"], 5);
+    }
+}

@@ -1,0 +1,252 @@
+//! The sources of configuration, each turned into one layer of values.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use figment::providers::{Format as _, Toml};
+use figment::value::{Dict, Empty, Map, Value};
+use figment::{Metadata, Profile, Provider};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{Config, ConfigError};
+
+const PREFIX: &str = "BAYCASE_";
+const CONFIG: &str = "BAYCASE_CONFIG";
+const MASTER_KEY: &str = "BAYCASE_MASTER_KEY";
+const TEST_DATA: &str = "BAYCASE_TEST_DATA";
+const TEST_EVENTSTORE: &str = "BAYCASE_TEST_EVENTSTORE";
+
+/// Variables with our prefix that are not configuration.
+const READ_APART: [&str; 4] = [CONFIG, MASTER_KEY, TEST_DATA, TEST_EVENTSTORE];
+
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// The `BAYCASE_*` variables.
+///
+/// Values are held as secrets, because one of them is.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    variables: BTreeMap<String, SecretString>,
+}
+
+impl Environment {
+    /// The variables of this process.
+    pub fn of_process() -> Result<Self, ConfigError> {
+        let mut variables = BTreeMap::new();
+        for (name, value) in std::env::vars_os() {
+            let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else {
+                continue;
+            };
+            let Some(value) = value.to_str() else {
+                return Err(ConfigError::Invalid {
+                    key: name.to_owned(),
+                    place: "the environment".to_owned(),
+                    reason: "is not Unicode".to_owned(),
+                });
+            };
+            variables.insert(name.to_owned(), SecretString::from(value));
+        }
+        Ok(Self { variables })
+    }
+
+    /// Variables given by name; those without our prefix are left out.
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let variables = pairs
+            .into_iter()
+            .filter(|(name, _)| name.starts_with(PREFIX))
+            .map(|(name, value)| (name.to_owned(), SecretString::from(value)))
+            .collect();
+        Self { variables }
+    }
+
+    /// `BAYCASE_CONFIG`: the TOML file to read where no flag names one.
+    pub fn config_file(&self) -> Option<PathBuf> {
+        self.get(CONFIG).map(PathBuf::from)
+    }
+
+    /// `BAYCASE_MASTER_KEY`: the vault's master key, which wins over `vault.master_key_file`.
+    pub fn master_key(&self) -> Option<SecretString> {
+        self.get(MASTER_KEY).map(SecretString::from)
+    }
+
+    /// `BAYCASE_TEST_DATA`: folder with the inputs of tests.
+    pub fn test_data(&self) -> Option<PathBuf> {
+        self.get(TEST_DATA).map(PathBuf::from)
+    }
+
+    /// `BAYCASE_TEST_EVENTSTORE`: connection string of a cluster to test against.
+    pub fn test_eventstore(&self) -> Option<SecretString> {
+        self.get(TEST_EVENTSTORE).map(SecretString::from)
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(|value| value.expose_secret()).filter(|value| !value.is_empty())
+    }
+
+    pub(super) fn layer(&self, known: &KnownKeys) -> Result<Layer, ConfigError> {
+        let settings =
+            self.variables.iter().filter(|(name, _)| !READ_APART.contains(&name.as_str())).map(|(name, value)| {
+                Setting {
+                    name,
+                    key: name.strip_prefix(PREFIX).unwrap_or(name).to_ascii_lowercase().replace("__", "."),
+                    value: value.expose_secret(),
+                }
+            });
+        Layer::from_settings("the environment", settings, known)
+    }
+}
+
+/// One `key = value` that came as text.
+pub(super) struct Setting<'a> {
+    /// As the operator wrote it, for messages.
+    pub(super) name: &'a str,
+    /// `section.key`.
+    pub(super) key: String,
+    pub(super) value: &'a str,
+}
+
+/// How the text of a variable or flag is understood.
+#[derive(Clone, Copy)]
+enum Kind {
+    Text,
+    OptionalText,
+    Whole,
+    Switch,
+}
+
+impl Kind {
+    fn parse(self, text: &str) -> Result<Value, &'static str> {
+        match self {
+            Self::OptionalText if text.is_empty() => Ok(Value::from(Empty::None)),
+            Self::Text | Self::OptionalText => Ok(Value::from(text)),
+            Self::Whole => match text.trim().parse::<u64>() {
+                Ok(number) => Ok(Value::from(number)),
+                Err(_) => Err("is not a whole number"),
+            },
+            Self::Switch => match text.trim() {
+                "true" => Ok(Value::from(true)),
+                "false" => Ok(Value::from(false)),
+                _ => Err("is neither `true` nor `false`"),
+            },
+        }
+    }
+}
+
+/// Every key there is, read off the defaults.
+pub(super) struct KnownKeys(BTreeMap<String, BTreeMap<String, Kind>>);
+
+impl KnownKeys {
+    pub(super) fn of_defaults() -> Self {
+        let defaults = Value::serialize(Config::default()).expect("the default configuration is plain data");
+        let sections = defaults.into_dict().unwrap_or_default();
+        let kinds = |fields: Value| -> BTreeMap<String, Kind> {
+            let fields = fields.into_dict().unwrap_or_default();
+            fields.into_iter().map(|(field, value)| (field, kind_of(&value))).collect()
+        };
+        Self(sections.into_iter().map(|(section, fields)| (section, kinds(fields))).collect())
+    }
+
+    /// All keys as `(section, key)`.
+    #[cfg(test)]
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().flat_map(|(section, fields)| fields.keys().map(move |field| (section.as_str(), field.as_str())))
+    }
+
+    fn kind(&self, section: &str, field: &str) -> Option<Kind> {
+        self.0.get(section)?.get(field).copied()
+    }
+
+    /// What could have stood where an unknown key stands.
+    fn instead_of(&self, section: &str) -> String {
+        let names: Vec<&str> = match self.0.get(section) {
+            Some(fields) => fields.keys().map(String::as_str).collect(),
+            None => self.0.keys().map(String::as_str).collect(),
+        };
+        names.join(", ")
+    }
+}
+
+fn kind_of(value: &Value) -> Kind {
+    match value {
+        Value::Num(..) => Kind::Whole,
+        Value::Bool(..) => Kind::Switch,
+        Value::Empty(..) => Kind::OptionalText,
+        Value::String(..) | Value::Char(..) | Value::Dict(..) | Value::Array(..) => Kind::Text,
+    }
+}
+
+/// The values of one source, under the name that errors give it.
+pub(super) struct Layer {
+    place: String,
+    values: Dict,
+}
+
+impl Layer {
+    pub(super) fn from_toml(place: &str, text: &str) -> Result<Self, ConfigError> {
+        match Toml::string(text).data() {
+            Ok(mut profiles) => {
+                Ok(Self { place: place.to_owned(), values: profiles.remove(&Profile::Default).unwrap_or_default() })
+            }
+            Err(error) => {
+                Err(ConfigError::Syntax { place: place.to_owned(), reason: error.to_string().trim_end().to_owned() })
+            }
+        }
+    }
+
+    pub(super) fn from_file(path: &Path) -> Result<Self, ConfigError> {
+        let place = path.display().to_string();
+        let unreadable = |source| ConfigError::Read { path: path.to_owned(), source };
+        let file = File::open(path).map_err(unreadable)?;
+        let mut text = String::new();
+        file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(unreadable)?;
+        if u64::try_from(text.len()).is_ok_and(|length| length > FILE_BYTES_MAX) {
+            return Err(ConfigError::Syntax { place, reason: format!("is longer than {FILE_BYTES_MAX} bytes") });
+        }
+        Self::from_toml(&place, &text)
+    }
+
+    pub(super) fn from_settings<'a>(
+        place: &str,
+        settings: impl IntoIterator<Item = Setting<'a>>,
+        known: &KnownKeys,
+    ) -> Result<Self, ConfigError> {
+        let mut sections: BTreeMap<String, Dict> = BTreeMap::new();
+        for setting in settings {
+            let (section, field) = setting.key.split_once('.').unwrap_or((setting.key.as_str(), ""));
+            let Some(kind) = known.kind(section, field) else {
+                return Err(ConfigError::UnknownKey {
+                    key: setting.name.to_owned(),
+                    place: place.to_owned(),
+                    expected: known.instead_of(section),
+                });
+            };
+            let value = match kind.parse(setting.value) {
+                Ok(value) => value,
+                Err(reason) => {
+                    return Err(ConfigError::Invalid {
+                        key: setting.name.to_owned(),
+                        place: place.to_owned(),
+                        reason: reason.to_owned(),
+                    });
+                }
+            };
+            sections.entry(section.to_owned()).or_default().insert(field.to_owned(), value);
+        }
+        Ok(Self {
+            place: place.to_owned(),
+            values: sections.into_iter().map(|(section, fields)| (section, Value::from(fields))).collect(),
+        })
+    }
+}
+
+impl Provider for Layer {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.place.clone())
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        Ok(Profile::Default.collect(self.values.clone()))
+    }
+}

@@ -1,0 +1,174 @@
+//! A data folder: where the log, the vault, the read models and the keys lie, and how each is opened.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use domain::privacy::Sealed;
+use event_log::sqlite::{LogReader, ReaderSettings, SqliteLog, SqliteOptions};
+use event_log::vault::{MasterKey, Opened, SubjectVault, VaultOptions};
+use projections::{FactsError, FactsReader, OpenError, ReadModelOptions, ReadModels};
+use secrecy::ExposeSecret as _;
+
+use crate::commands::Failure;
+use crate::config::{Config, Environment};
+
+/// The master key that `demo` and `init --create-master-key` make.
+pub const MASTER_KEY_FILE: &str = "master.key";
+
+/// A data folder.
+#[derive(Debug, Clone)]
+pub struct DataDir {
+    root: PathBuf,
+}
+
+impl DataDir {
+    /// The folder at `root`; nothing is opened or made yet.
+    #[must_use]
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The event log.
+    #[must_use]
+    pub fn log_path(&self) -> PathBuf {
+        self.root.join("log.sqlite")
+    }
+
+    /// The vault of subject keys.
+    #[must_use]
+    pub fn vault_path(&self) -> PathBuf {
+        self.root.join("vault.sqlite")
+    }
+
+    /// The read models.
+    #[must_use]
+    pub fn models_path(&self) -> PathBuf {
+        self.root.join("read-models.sqlite")
+    }
+
+    /// The master key that was made in the folder, if any.
+    #[must_use]
+    pub fn master_key_path(&self) -> PathBuf {
+        self.root.join(MASTER_KEY_FILE)
+    }
+
+    /// Opens the log for writing, stamped by the wall clock.
+    ///
+    /// # Errors
+    /// There is no log and none may be made, or it cannot be opened; the text says what to do.
+    pub fn open_log(&self, config: &Config, create: bool) -> Result<Arc<SqliteLog>, Failure> {
+        self.open_log_with(config, create, Arc::new(crate::clock::now))
+    }
+
+    /// Opens the log for writing, stamped by the clock given.
+    ///
+    /// # Errors
+    /// There is no log and none may be made, or it cannot be opened; the text says what to do.
+    pub fn open_log_with(
+        &self,
+        config: &Config,
+        create: bool,
+        stamp: event_log::memory::Stamp,
+    ) -> Result<Arc<SqliteLog>, Failure> {
+        if create {
+            std::fs::create_dir_all(&self.root)?;
+        }
+        let options = SqliteOptions {
+            create,
+            queue_max: config.log.queue_max,
+            batch_events_max: config.log.batch_events_max,
+            batch_bytes_max: config.log.batch_bytes_max,
+            readers: config.log.readers,
+            ..SqliteOptions::new(stamp)
+        };
+        Ok(Arc::new(SqliteLog::open(&self.log_path(), options)?))
+    }
+
+    /// A reader of the log that needs no lock, beside a running server too.
+    ///
+    /// # Errors
+    /// There is no log, or it cannot be read.
+    pub fn reader(&self) -> Result<LogReader, Failure> {
+        Ok(LogReader::open(&self.log_path(), ReaderSettings::default())?)
+    }
+
+    /// Opens the vault with the master key of the environment, the configuration or the folder, in that order.
+    ///
+    /// # Errors
+    /// There is no master key, it is not the vault's, or the vault cannot be opened.
+    pub fn open_vault(&self, config: &Config) -> Result<Arc<SubjectVault>, Failure> {
+        self.open_vault_with(config, false)
+    }
+
+    /// Opens the vault, or makes one where there is none and `create` says so.
+    ///
+    /// # Errors
+    /// There is no master key, it is not the vault's, or the vault cannot be opened.
+    pub fn open_vault_with(&self, config: &Config, create: bool) -> Result<Arc<SubjectVault>, Failure> {
+        let key = self.master_key(config)?;
+        let options = VaultOptions { create, ..VaultOptions::new(Arc::new(crate::clock::now)) };
+        Ok(Arc::new(SubjectVault::open(&self.vault_path(), key, options)?))
+    }
+
+    fn master_key(&self, config: &Config) -> Result<MasterKey, Failure> {
+        if let Some(value) = Environment::of_process()?.master_key() {
+            return Ok(MasterKey::from_env_value(value.expose_secret())?);
+        }
+        if let Some(path) = &config.vault.master_key_file {
+            return Ok(MasterKey::from_file(path)?);
+        }
+        if self.master_key_path().exists() {
+            return Ok(MasterKey::from_file(&self.master_key_path())?);
+        }
+        Err("there is no master key for the vault: set `vault.master_key_file` in the configuration or \
+             BAYCASE_MASTER_KEY in the environment (32 bytes in base64)"
+            .into())
+    }
+
+    /// How the read models are opened.
+    #[must_use]
+    pub fn model_options(&self, config: &Config, vault: Option<Arc<SubjectVault>>) -> ReadModelOptions {
+        ReadModelOptions {
+            path: self.models_path(),
+            cache_kib: config.projections.cache_mib.saturating_mul(1024),
+            readers: config.log.readers,
+            facts: Arc::new(VaultFacts(vault)),
+        }
+    }
+
+    /// Opens the read models, building them from the log when they are of another version.
+    ///
+    /// # Errors
+    /// They can neither be opened nor built.
+    pub fn open_models(&self, config: &Config, vault: Option<Arc<SubjectVault>>) -> Result<ReadModels, Failure> {
+        let options = self.model_options(config, vault);
+        match ReadModels::open(options.clone()) {
+            Err(OpenError::OtherVersion { .. }) => {
+                tracing::warn!("The read models are of another version; building them anew");
+                crate::commands::rebuild::build_and_swap(self, &options)?;
+                Ok(ReadModels::open(options)?)
+            }
+            opened => Ok(opened?),
+        }
+    }
+}
+
+/// Opens facts for the search index; without a vault there is nothing to index.
+struct VaultFacts(Option<Arc<SubjectVault>>);
+
+impl FactsReader for VaultFacts {
+    fn open(&self, sealed: &Sealed) -> Result<Option<String>, FactsError> {
+        let Some(vault) = &self.0 else { return Ok(None) };
+        match vault.open_sealed(sealed.subject, "facts", sealed) {
+            Ok(Opened::Plain(text)) => Ok(Some(text)),
+            Ok(Opened::Erased) => Ok(None),
+            Err(error) => Err(FactsError::new(error)),
+        }
+    }
+}

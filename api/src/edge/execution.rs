@@ -1,0 +1,67 @@
+//! Running prepared requests, so that neither a panic nor a slow resolver gets past the edge.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use async_graphql::parser::types::OperationType;
+use async_graphql::{Executor, Request};
+use axum::http::{HeaderMap, StatusCode};
+use futures_util::stream::{self, BoxStream};
+use futures_util::{FutureExt, StreamExt};
+
+use super::answer::{Answer, Inquiry};
+use super::document::Prepared;
+use super::fault::{Code, Fault};
+use super::{Admitted, Edge, Gatekeeper, RequestFacts, bearer_of};
+
+impl<E: Executor, G: Gatekeeper> Edge<E, G> {
+    /// Asks the gatekeeper about the request's `Authorization` header.
+    pub(super) async fn admit(&self, headers: &HeaderMap) -> Result<Admitted<G::Principal>, Fault> {
+        self.gatekeeper.authenticate(bearer_of(headers)).await.map_err(Fault::refused)
+    }
+
+    /// Executes a query or a mutation within the request timeout.
+    ///
+    /// When the time is over the resolver is dropped where it waits. What it has appended by then stays appended, so a
+    /// client repeats a mutation with the same command id.
+    pub(super) async fn execute(&self, request: Request, inquiry: &Inquiry) -> Answer {
+        let execution = FutureExt::catch_unwind(AssertUnwindSafe(self.executor.execute(request)));
+        match tokio::time::timeout(self.limits.request_timeout, execution).await {
+            Ok(Ok(response)) => Answer::of_execution(response, inquiry),
+            Ok(Err(_panic)) => panicked(inquiry),
+            Err(_elapsed) => {
+                let message = "the request took too long";
+                Answer::of_fault(&Fault::exchange(StatusCode::SERVICE_UNAVAILABLE, Code::Timeout, message))
+            }
+        }
+    }
+
+    /// The answers of any operation, one after the other: one of a query or a mutation, any number of a subscription.
+    ///
+    /// An answer that is a refusal is the last one that counts.
+    pub(super) fn answers(
+        self: &Arc<Self>,
+        prepared: Prepared,
+        principal: G::Principal,
+        facts: RequestFacts,
+    ) -> BoxStream<'static, Answer> {
+        let kind = prepared.kind();
+        let (request, inquiry) = prepared.into_request(principal, facts);
+        if kind == OperationType::Subscription {
+            let responses = AssertUnwindSafe(self.executor.execute_stream(request, None));
+            let events = StreamExt::catch_unwind(responses).map(move |outcome| match outcome {
+                Ok(response) => Answer::of_event(response, &inquiry),
+                Err(_panic) => panicked(&inquiry),
+            });
+            return events.boxed();
+        }
+        let edge = Arc::clone(self);
+        stream::once(async move { edge.execute(request, &inquiry).await }).boxed()
+    }
+}
+
+fn panicked(inquiry: &Inquiry) -> Answer {
+    let id = inquiry.facts.request_id.as_str();
+    tracing::error!(request.id = %id, "A resolver panicked in request `{id}`");
+    Answer::of_panic(inquiry)
+}

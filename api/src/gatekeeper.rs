@@ -1,0 +1,63 @@
+//! Who comes through the edge: a verified token, within its rate.
+
+use async_trait::async_trait;
+use axum::http::StatusCode;
+
+use crate::app::Now;
+use crate::auth::{Principal, Verifier};
+use crate::edge::{Admitted, Gatekeeper, Refusal};
+use crate::limiter::Limiter;
+
+/// Admits bearers of tokens that the verifier accepts.
+pub struct TokenGate {
+    verifier: Verifier,
+    limiter: Limiter,
+    now: Now,
+}
+
+impl std::fmt::Debug for TokenGate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenGate").field("verifier", &self.verifier).finish_non_exhaustive()
+    }
+}
+
+impl TokenGate {
+    /// A gate over a verifier and a limiter.
+    #[must_use]
+    pub fn new(verifier: Verifier, limiter: Limiter, now: Now) -> Self {
+        Self { verifier, limiter, now }
+    }
+}
+
+#[async_trait]
+impl Gatekeeper for TokenGate {
+    type Principal = Principal;
+
+    async fn authenticate(&self, bearer: Option<&str>) -> Result<Admitted<Principal>, Refusal> {
+        let bearer = bearer.unwrap_or_default();
+        match self.verifier.verify(bearer, (self.now)()).await {
+            Ok(principal) => {
+                if let Err(wait) = self.limiter.check(&principal.subject, 1) {
+                    return Err(Refusal {
+                        status: StatusCode::TOO_MANY_REQUESTS,
+                        code: "RATE_LIMITED",
+                        message: format!("too many requests; try again in {} ms", wait.after.as_millis()),
+                    });
+                }
+                let expires_at = Some(principal.expires_at);
+                Ok(Admitted { principal, expires_at })
+            }
+            Err(error) if error.is_temporary() => {
+                tracing::error!(error = %error, "Tokens cannot be checked");
+                Err(Refusal {
+                    status: StatusCode::SERVICE_UNAVAILABLE,
+                    code: "UNAVAILABLE",
+                    message: "tokens cannot be checked now; try again".to_owned(),
+                })
+            }
+            Err(error) => {
+                Err(Refusal { status: StatusCode::UNAUTHORIZED, code: "UNAUTHENTICATED", message: error.to_string() })
+            }
+        }
+    }
+}

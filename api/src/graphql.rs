@@ -1,0 +1,55 @@
+//! The GraphQL schema: questions, acts and subscriptions over the log and its read models.
+
+pub mod authority;
+pub mod case;
+pub mod clock;
+pub mod connection;
+pub mod dashboard;
+pub mod enums;
+pub mod error;
+pub mod history;
+pub mod inputs;
+pub mod mutation;
+pub mod observe;
+pub mod query;
+pub mod scalars;
+pub mod subscription;
+pub mod unit;
+pub mod workload;
+
+use std::sync::Arc;
+
+use async_graphql::SDLExportOptions;
+
+use crate::app::App;
+use crate::edge::fault::Code as EdgeCode;
+use crate::metrics::Metrics;
+use error::Code;
+
+/// The schema of `/graphql`.
+pub type Schema = async_graphql::Schema<query::Query, mutation::Mutation, subscription::Subscription>;
+
+/// Builds the schema over an application.
+#[must_use]
+pub fn schema(app: App, metrics: Arc<Metrics>, introspection: bool) -> Schema {
+    let builder = async_graphql::Schema::build(query::Query, mutation::Mutation, subscription::Subscription)
+        .data(app)
+        .extension(observe::Observe::new(metrics));
+    // The edge counts depth and fields on the parsed document before execution; nothing is counted twice here.
+    if introspection { builder.finish() } else { builder.disable_introspection().finish() }
+}
+
+/// The schema as text: the contract that `api/schema.graphql` holds.
+#[must_use]
+pub fn sdl() -> String {
+    let schema = async_graphql::Schema::build(query::Query, mutation::Mutation, subscription::Subscription).finish();
+    let mut codes: Vec<&str> =
+        EdgeCode::ALL.iter().map(|code| code.as_str()).chain(Code::ALL.iter().map(|code| code.as_str())).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    let head = format!(
+        "# Baycase: cases of consumer protection in Guangdong.\n#\n# Every error carries `extensions.code`, one of:\n{}\n\n",
+        codes.iter().map(|code| format!("#   {code}")).collect::<Vec<_>>().join("\n")
+    );
+    head + &schema.sdl_with_options(SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items())
+}

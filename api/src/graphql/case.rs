@@ -1,0 +1,444 @@
+//! A case as it is, or as it was on a day, or as it was known then.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, InputObject, Object, SimpleObject};
+use chrono::{DateTime, NaiveDate, Utc};
+use domain::clock::{Basis, trace};
+use domain::complaint::state::RunningClock;
+use domain::complaint::{self, Complaint, ComplaintEvent};
+use domain::day::{day_end, local_day};
+use domain::decider::{Decider, Happened};
+use domain::envelope::RecordedEvent;
+use domain::filing::Filing;
+use domain::id::{ComplaintId, FilingId, UnitId};
+use domain::money;
+use domain::privacy::Sealed;
+use domain::region::RegionTable;
+use event_log::execute::{self, load};
+use event_log::port::READ_EVENTS_MAX;
+use event_log::vault::Opened;
+use projections::CaseRow;
+use uuid::Uuid;
+
+use super::authority::{Read, authority};
+use super::clock::{Clock, TraceLine};
+use super::enums::{Action, Category, Channel, Currency, Outcome, Stage};
+use super::error::{ApiError, Field};
+use super::history::{HistoryConnection, history};
+use super::scalars::{Date, MinorUnits, Position, Revision};
+use super::unit::Unit;
+use crate::app::App;
+
+/// An amount with its currency; never converted.
+#[derive(Debug, Clone, Copy, SimpleObject)]
+pub struct Money {
+    /// Whole minor units as text: "129900" is 1,299.00.
+    pub minor_units: MinorUnits,
+    pub currency: Currency,
+}
+
+impl From<money::Money> for Money {
+    fn from(money: money::Money) -> Self {
+        Self { minor_units: MinorUnits(money.minor()), currency: money.currency().into() }
+    }
+}
+
+/// An amount to be recorded.
+#[derive(Debug, Clone, Copy, InputObject)]
+pub struct MoneyInput {
+    /// Whole minor units as text: "129900" is 1,299.00.
+    pub minor_units: MinorUnits,
+    pub currency: Currency,
+}
+
+impl TryFrom<MoneyInput> for money::Money {
+    type Error = ApiError;
+    fn try_from(input: MoneyInput) -> Result<Self, ApiError> {
+        Self::new(input.minor_units.0, input.currency.into()).map_err(ApiError::invalid)
+    }
+}
+
+/// The business complained of (被投诉人).
+#[derive(Debug, Clone, SimpleObject)]
+pub struct Respondent {
+    pub name: String,
+    /// Unified social credit code.
+    pub credit_code: Option<String>,
+    pub address: Option<String>,
+}
+
+/// The person who filed, opened from the seal; null fields were erased.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct Complainant {
+    pub name: Option<String>,
+    pub phone: Option<String>,
+    pub address: Option<String>,
+    pub consents_to_disclosure: bool,
+    pub consents_to_delegation: bool,
+}
+
+/// The moment a case is looked at from.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Glance {
+    /// Only what happened by the end of this local day.
+    pub as_of: Option<NaiveDate>,
+    /// Only what was recorded by the end of this local day.
+    pub as_known_at: Option<NaiveDate>,
+    /// Only what was recorded up to this position.
+    pub as_known_at_position: Option<domain::envelope::Position>,
+}
+
+/// Every event of a case's stream.
+async fn stream_of(app: &App, id: ComplaintId) -> Result<Vec<RecordedEvent>, ApiError> {
+    let mut events: Vec<RecordedEvent> = Vec::new();
+    loop {
+        let after = events.last().map(|event| event.revision);
+        let page = app.log.read_stream(&id.stream(), after, READ_EVENTS_MAX).await;
+        let page = page.map_err(|error| ApiError::internal(&error))?;
+        if page.is_empty() {
+            return Ok(events);
+        }
+        events.extend(page);
+    }
+}
+
+impl Glance {
+    const fn is_now(&self) -> bool {
+        self.as_of.is_none() && self.as_known_at.is_none() && self.as_known_at_position.is_none()
+    }
+
+    fn shows(&self, event: &RecordedEvent) -> bool {
+        self.as_of.is_none_or(|day| event.occurred_at < day_end(day))
+            && self.as_known_at.is_none_or(|day| event.recorded_at < day_end(day))
+            && self.as_known_at_position.is_none_or(|position| event.position <= position)
+    }
+}
+
+/// A case folded from its events.
+#[derive(Debug, Clone)]
+pub struct Folded {
+    pub id: ComplaintId,
+    pub case: complaint::Case,
+    pub events: Arc<Vec<RecordedEvent>>,
+    pub revision: domain::envelope::Revision,
+    pub position: domain::envelope::Position,
+    pub closed_at: Option<DateTime<Utc>>,
+    pub facts: Option<Sealed>,
+}
+
+impl Folded {
+    /// Reads a case from the log; `None` when nothing of it shows at that moment.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub async fn read(app: &App, id: ComplaintId, glance: Glance) -> Result<Option<Self>, ApiError> {
+        let events = stream_of(app, id).await?;
+        Self::fold(id, events.into_iter().filter(|event| glance.shows(event)).collect())
+    }
+
+    /// Reads a case that the caller may see, straight from the log, so that nobody waits for a read model; `None` when
+    /// nothing of it shows at that moment.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`, the same whether the case exists elsewhere or not at all; `FORBIDDEN` for a role that reads no cases.
+    pub async fn visible(ctx: &Context<'_>, id: ComplaintId, glance: Glance) -> Result<Option<Self>, ApiError> {
+        let app = ctx.data_unchecked::<App>();
+        let authority = authority(ctx)?;
+        authority.may_read(Read::Cases)?;
+        let events = stream_of(app, id).await?;
+        // Who has the case now decides who sees it, whatever moment is asked for.
+        let now = Self::fold(id, events)?.ok_or_else(|| ApiError::not_found("case"))?;
+        if !authority.sees_unit(&now.case.custody, &app.models)? {
+            return Err(ApiError::not_found("case"));
+        }
+        if glance.is_now() {
+            return Ok(Some(now));
+        }
+        Self::fold(id, now.events.iter().filter(|event| glance.shows(event)).cloned().collect())
+    }
+
+    fn fold(id: ComplaintId, events: Vec<RecordedEvent>) -> Result<Option<Self>, ApiError> {
+        let mut state = Complaint::initial();
+        let mut closed_at = None;
+        let mut facts = None;
+        for event in &events {
+            let happened: Happened<ComplaintEvent> =
+                execute::read(event).map_err(|error| ApiError::internal(&error))?;
+            match &happened.event {
+                ComplaintEvent::Closed(_) => closed_at = Some(happened.at),
+                ComplaintEvent::Reopened(_) => closed_at = None,
+                ComplaintEvent::Registered(registered) => facts.clone_from(&registered.facts),
+                _ => {}
+            }
+            state = Complaint::evolve(state, &happened);
+        }
+        let (Complaint::Registered(case), Some(last)) = (state, events.last()) else { return Ok(None) };
+        let (revision, position) = (last.revision, last.position);
+        Ok(Some(Self { id, case: *case, events: Arc::new(events), revision, position, closed_at, facts }))
+    }
+}
+
+/// One complaint (投诉).
+#[derive(Debug, Clone)]
+pub struct Case {
+    folded: Folded,
+    glance: Glance,
+}
+
+impl Case {
+    /// A case that the caller may see; the caller of this has asked.
+    #[must_use]
+    pub fn new(folded: Folded, glance: Glance) -> Self {
+        Self { folded, glance }
+    }
+
+    /// Turns a row of a list into a case by reading its events.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub async fn of_row(app: &App, row: &CaseRow, glance: Glance) -> Result<Option<Self>, ApiError> {
+        Ok(Folded::read(app, row.id, glance).await?.map(|folded| Self::new(folded, glance)))
+    }
+
+    fn day(&self, app: &App) -> NaiveDate {
+        self.glance.as_of.unwrap_or_else(|| app.today())
+    }
+
+    fn governing(&self) -> Option<&RunningClock> {
+        self.folded
+            .case
+            .clocks
+            .iter()
+            .filter(|clock| clock.is_running() && clock.stopped_on().is_none())
+            .min_by_key(|clock| clock.terms.due_legal)
+    }
+}
+
+/// One complaint (投诉), as it is or as it was at the moment asked for.
+#[Object]
+impl Case {
+    async fn id(&self) -> Uuid {
+        self.folded.id.as_uuid()
+    }
+
+    /// The number people use.
+    async fn number(&self) -> &str {
+        &self.folded.case.number
+    }
+
+    async fn filing_id(&self) -> Uuid {
+        self.folded.case.filing.as_uuid()
+    }
+
+    async fn channel(&self) -> Channel {
+        self.folded.case.channel.into()
+    }
+
+    async fn category(&self) -> Category {
+        self.folded.case.category.into()
+    }
+
+    /// Code of the region it was registered for.
+    async fn region(&self) -> String {
+        self.folded.case.region.to_string()
+    }
+
+    /// Chinese name of the region.
+    async fn region_name(&self) -> Option<&'static str> {
+        RegionTable::builtin().get(self.folded.case.region).map(|region| region.name.as_str())
+    }
+
+    /// The unit that has the case.
+    async fn unit(&self, ctx: &Context<'_>) -> Field<Unit> {
+        Some(Unit::of_case(ctx, &self.folded.case.custody).await.map_err(Into::into))
+    }
+
+    /// The unit that took it in, to which it is returned.
+    async fn intake_unit(&self, ctx: &Context<'_>) -> Field<Unit> {
+        Some(Unit::of_case(ctx, &self.folded.case.intake).await.map_err(Into::into))
+    }
+
+    /// Work id of the handler.
+    async fn handler(&self) -> Option<&str> {
+        self.folded.case.handler.as_deref()
+    }
+
+    async fn stage(&self) -> Option<Stage> {
+        Stage::from_code(self.folded.case.stage.code())
+    }
+
+    async fn outcome(&self) -> Option<Outcome> {
+        self.folded.case.stage.outcome().map(Into::into)
+    }
+
+    /// 1 for the first handling, one more at each reopening.
+    async fn round(&self) -> u16 {
+        self.folded.case.round
+    }
+
+    async fn registered_at(&self) -> DateTime<Utc> {
+        self.folded.case.registered_at
+    }
+
+    async fn closed_at(&self) -> Option<DateTime<Utc>> {
+        self.folded.closed_at
+    }
+
+    /// Closed after a deadline: a statutory period that was exceeded, or the source's own.
+    async fn closed_late(&self) -> bool {
+        self.folded.case.closed_late
+    }
+
+    async fn respondent(&self) -> Option<Respondent> {
+        self.folded.case.respondent.as_ref().map(|respondent| Respondent {
+            name: respondent.name.clone(),
+            credit_code: respondent.uscc.clone(),
+            address: respondent.address.clone(),
+        })
+    }
+
+    /// The amount in dispute.
+    async fn amount(&self) -> Option<Money> {
+        self.folded.case.amount.map(Into::into)
+    }
+
+    /// Economic loss recovered for the consumer (挽回经济损失).
+    async fn recovered_loss(&self) -> Option<Money> {
+        self.folded.case.recovered.map(Into::into)
+    }
+
+    /// The next legal last day among the periods that run.
+    async fn due_on(&self) -> Option<Date> {
+        self.governing().map(|clock| Date(clock.terms.due_legal))
+    }
+
+    /// The deadline that a source system had set, as recorded by it.
+    async fn source_deadline(&self) -> Option<DateTime<Utc>> {
+        self.folded.case.source.as_ref().and_then(|source| source.deadline)
+    }
+
+    /// Whether a period is exceeded on the day looked at.
+    async fn overdue(&self, ctx: &Context<'_>) -> bool {
+        let app = ctx.data_unchecked::<App>();
+        let day = self.day(app);
+        let case = &self.folded.case;
+        let open = !matches!(case.stage, complaint::Stage::Closed(_));
+        let source = case.source.as_ref().and_then(|source| source.deadline);
+        open && (source.is_some_and(|deadline| local_day(deadline) <= day)
+            || case.clocks.iter().any(|clock| clock.is_exceeded_on(day)))
+    }
+
+    /// Every statutory period of the case.
+    async fn clocks(&self, ctx: &Context<'_>) -> Vec<Clock> {
+        let day = self.day(ctx.data_unchecked::<App>());
+        self.folded.case.clocks.iter().map(|clock| Clock::new(clock, day)).collect()
+    }
+
+    /// How the last day of a period was counted, day by day.
+    async fn clock_trace(&self, #[graphql(desc = "For example CLK-ACCEPT.")] clock: String) -> Field<Vec<TraceLine>> {
+        Some(self.trace(&clock).map_err(Into::into))
+    }
+
+    /// What may be done now, by somebody with the right role in the right unit.
+    async fn allowed_actions(&self) -> Vec<Action> {
+        self.folded.case.allowed().into_iter().map(Into::into).collect()
+    }
+
+    /// How often it was urged (催办).
+    async fn urged(&self) -> u32 {
+        self.folded.case.urged
+    }
+
+    /// What the complaint says; null once the person was erased.
+    async fn facts(&self, ctx: &Context<'_>) -> Field<String> {
+        self.open_facts(ctx).await.map_err(Into::into).transpose()
+    }
+
+    /// The person who filed, for those who handle the case.
+    async fn complainant(&self, ctx: &Context<'_>) -> Field<Complainant> {
+        complainant(ctx, self.folded.case.filing).await.map_err(Into::into).transpose()
+    }
+
+    /// Every event of the case, oldest first.
+    async fn history(
+        &self,
+        #[graphql(desc = "At most 200 events.")] first: Option<u32>,
+        #[graphql(desc = "A cursor of this list.")] after: Option<String>,
+    ) -> Field<HistoryConnection> {
+        Some(history(&self.folded.events, first, after).map_err(Into::into))
+    }
+
+    /// The revision of the last event shown.
+    async fn revision(&self) -> Revision {
+        Revision(self.folded.revision)
+    }
+
+    /// The position of the last event shown.
+    async fn position(&self) -> Position {
+        Position(self.folded.position)
+    }
+}
+
+impl Case {
+    fn trace(&self, clock: &str) -> Result<Vec<TraceLine>, ApiError> {
+        let clock = self
+            .folded
+            .case
+            .clocks
+            .iter()
+            .rev()
+            .find(|running| running.terms.rule.as_str() == clock)
+            .ok_or_else(|| ApiError::invalid("the case has no such clock"))?;
+        let basis: Basis = clock.terms.basis().extended(clock.extended_by);
+        let days = trace(basis, &clock.stops, domain::calendar::WorkingCalendar::mainland())
+            .map_err(|error| ApiError::internal(&error))?;
+        Ok(days.iter().map(TraceLine::new).collect())
+    }
+
+    async fn open_facts(&self, ctx: &Context<'_>) -> Result<Option<String>, ApiError> {
+        // What a complaint says names people: it is for those who may read cases, not for dashboards.
+        authority(ctx)?.may_read(Read::Cases)?;
+        match &self.folded.facts {
+            Some(sealed) => open(ctx, sealed, "facts").await,
+            None => Ok(None),
+        }
+    }
+}
+
+async fn complainant(ctx: &Context<'_>, filing: FilingId) -> Result<Option<Complainant>, ApiError> {
+    authority(ctx)?.may_read(Read::PersonalData)?;
+    let app = ctx.data_unchecked::<App>();
+    let loaded = load::<Filing>(app.log.as_ref(), &filing.stream(), None).await?;
+    let Filing::Received(received, _) = loaded.state else { return Ok(None) };
+    let Some(person) = received.complainant else { return Ok(None) };
+    let address = match &person.address {
+        Some(sealed) => open(ctx, sealed, "address").await?,
+        None => None,
+    };
+    Ok(Some(Complainant {
+        name: open(ctx, &person.name, "name").await?,
+        phone: open(ctx, &person.phone, "phone").await?,
+        address,
+        consents_to_disclosure: person.consents_to_disclosure,
+        consents_to_delegation: person.consents_to_delegation,
+    }))
+}
+
+async fn open(ctx: &Context<'_>, sealed: &Sealed, purpose: &'static str) -> Result<Option<String>, ApiError> {
+    let vault = Arc::clone(&ctx.data_unchecked::<App>().vault);
+    let sealed = sealed.clone();
+    let opened = tokio::task::spawn_blocking(move || vault.open_sealed(sealed.subject, purpose, &sealed)).await;
+    match opened.map_err(|error| ApiError::internal(&error))?.map_err(|error| ApiError::internal(&error))? {
+        Opened::Plain(text) => Ok(Some(text)),
+        Opened::Erased => Ok(None),
+    }
+}
+
+/// Parses a unit id of an argument.
+///
+/// # Errors
+/// `INVALID_INPUT`.
+pub fn unit_id(raw: &str) -> Result<UnitId, ApiError> {
+    UnitId::parse(raw).map_err(ApiError::invalid)
+}

@@ -1,0 +1,253 @@
+//! What a client may see of an error: one code of a closed list, a sentence, and details it can act on.
+
+use std::fmt;
+
+use async_graphql::ErrorExtensions;
+use domain::complaint::Rejection;
+use domain::filing::FilingRejection;
+use domain::org::UnitRejection;
+use event_log::execute::{ExecuteError, LoadError};
+use event_log::port::AppendError;
+use projections::QueryError;
+use serde_json::{Value, json};
+
+/// The codes of the application; those of the protocol stand in [`crate::edge`].
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $code:literal;)+) => {
+        /// Why a field has no answer: `extensions.code`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Code { $($(#[$doc])* $variant,)+ }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The code as it travels.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code),+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The token's role or unit does not allow it.
+    Forbidden = "FORBIDDEN";
+    /// There is nothing with that id that the caller may see.
+    NotFound = "NOT_FOUND";
+    /// An argument is not of its form.
+    InvalidInput = "INVALID_INPUT";
+    /// No such unit is registered, or it is retired.
+    UnknownUnit = "UNKNOWN_UNIT";
+    /// No such region in the table of divisions.
+    UnknownRegion = "UNKNOWN_REGION";
+    /// No such rule, or none in force on that day.
+    UnknownRule = "UNKNOWN_RULE";
+    /// The state of the case does not allow the act; `allowed` lists what it does.
+    NotAllowedNow = "NOT_ALLOWED_NOW";
+    /// A time in the future, too long ago, or before the last act.
+    TimeOutOfRange = "TIME_OUT_OF_RANGE";
+    /// The stream moved on since the revision the caller had read; `changes` lists what happened.
+    StaleRevision = "STALE_REVISION";
+    /// The command id was used before with another body.
+    CommandReused = "COMMAND_REUSED";
+    /// The filing or the unit is registered already.
+    AlreadyExists = "ALREADY_EXISTS";
+    /// A rule of the law or of the practice forbids it.
+    RuleViolated = "RULE_VIOLATED";
+    /// The read models have not reached the position asked for; try again.
+    NotYet = "NOT_YET";
+    /// Too many requests; wait and try again.
+    RateLimited = "RATE_LIMITED";
+    /// The server cannot write now; nothing was changed; try again.
+    Unavailable = "UNAVAILABLE";
+    /// Our fault; the request id leads to the cause in our log.
+    Internal = "INTERNAL";
+}
+
+/// An error as a client sees it.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    pub code: Code,
+    pub message: String,
+    pub details: Vec<(&'static str, Value)>,
+}
+
+/// What every field that can fail returns: the `Option` stands outside, so that a failing field is null and its
+/// neighbours keep their answers.
+pub type Field<T> = Option<async_graphql::Result<T>>;
+
+impl ApiError {
+    /// An error with a code and a sentence.
+    #[must_use]
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), details: Vec::new() }
+    }
+
+    /// The caller may not do or see it.
+    #[must_use]
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(Code::Forbidden, message)
+    }
+
+    /// Nothing with that id that the caller may see: the same answer whether it exists elsewhere or not.
+    #[must_use]
+    pub fn not_found(what: &str) -> Self {
+        Self::new(Code::NotFound, format!("there is no {what} with that id in your area"))
+    }
+
+    /// An argument is wrong.
+    #[must_use]
+    pub fn invalid(message: impl fmt::Display) -> Self {
+        Self::new(Code::InvalidInput, message.to_string())
+    }
+
+    /// Our own fault: the cause is logged once, here, and never sent.
+    #[must_use]
+    pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut chain = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            chain.push_str(": ");
+            chain.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        tracing::error!(error.chain = %chain, "A request failed for a reason of our own");
+        Self::new(Code::Internal, "an error of ours; the request id leads to its cause")
+    }
+
+    /// Adds a detail the client can act on.
+    #[must_use]
+    pub fn with(mut self, key: &'static str, value: Value) -> Self {
+        self.details.push((key, value));
+        self
+    }
+}
+
+impl From<ApiError> for async_graphql::Error {
+    fn from(error: ApiError) -> Self {
+        Self::new(error.message).extend_with(|_, extensions| {
+            extensions.set("code", error.code.as_str());
+            for (key, value) in error.details {
+                if let Ok(value) = async_graphql::Value::from_json(value) {
+                    extensions.set(key, value);
+                }
+            }
+        })
+    }
+}
+
+impl From<QueryError> for ApiError {
+    fn from(error: QueryError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<LoadError> for ApiError {
+    fn from(error: LoadError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<Rejection> for ApiError {
+    fn from(rejection: Rejection) -> Self {
+        let code = match &rejection {
+            Rejection::NotRegistered => Code::NotFound,
+            Rejection::AlreadyRegistered(_) => Code::AlreadyExists,
+            Rejection::NotAllowed { .. } => Code::NotAllowedNow,
+            Rejection::InFuture { .. } | Rejection::TooLongAgo { .. } | Rejection::BeforeLastAct { .. } => {
+                Code::TimeOutOfRange
+            }
+            Rejection::TextMissing { .. }
+            | Rejection::TextTooLong { .. }
+            | Rejection::Number(_)
+            | Rejection::CreditCode
+            | Rejection::SameUnit
+            | Rejection::RoutesMissing => Code::InvalidInput,
+            Rejection::Clock(domain::clock::ClockError::NoRuleInForce { .. }) => Code::UnknownRule,
+            _ => Code::RuleViolated,
+        };
+        let error = Self::new(code, rejection.to_string());
+        match rejection {
+            Rejection::NotAllowed { stage, allowed, .. } => error
+                .with("stage", json!(stage.code()))
+                .with("allowed", json!(allowed.iter().map(|action| action.code()).collect::<Vec<_>>())),
+            _ => error,
+        }
+    }
+}
+
+impl From<FilingRejection> for ApiError {
+    fn from(rejection: FilingRejection) -> Self {
+        let code = match &rejection {
+            FilingRejection::AlreadyRegistered(_) => Code::AlreadyExists,
+            FilingRejection::Items(_) | FilingRejection::ItemNumber(_) => Code::InvalidInput,
+            FilingRejection::InFuture | FilingRejection::TooLate => Code::TimeOutOfRange,
+        };
+        Self::new(code, rejection.to_string())
+    }
+}
+
+impl From<UnitRejection> for ApiError {
+    fn from(rejection: UnitRejection) -> Self {
+        let code = match &rejection {
+            UnitRejection::UnknownRegion(_) => Code::UnknownRegion,
+            UnitRejection::AlreadyRegistered(_) => Code::AlreadyExists,
+            UnitRejection::Name(_) | UnitRejection::WrongLevel { .. } | UnitRejection::OwnSuccessor => {
+                Code::InvalidInput
+            }
+            UnitRejection::NotRegistered | UnitRejection::Retired(_) => Code::UnknownUnit,
+        };
+        Self::new(code, rejection.to_string())
+    }
+}
+
+impl<R> From<ExecuteError<R>> for ApiError
+where
+    R: std::error::Error + 'static,
+    Self: From<R>,
+{
+    fn from(error: ExecuteError<R>) -> Self {
+        match error {
+            ExecuteError::Rejected(rejection) => rejection.into(),
+            ExecuteError::Stale { read, actual, changes } => {
+                let actual = actual.map(|revision| revision.to_string());
+                Self::new(Code::StaleRevision, format!("the case moved on since revision {read}; read it again"))
+                    .with("revision", json!(actual))
+                    .with(
+                        "changes",
+                        changes
+                            .iter()
+                            .map(|change| {
+                                json!({
+                                    "revision": change.revision.to_string(),
+                                    "kind": &*change.kind,
+                                    "actor": &*change.actor,
+                                })
+                            })
+                            .collect(),
+                    )
+            }
+            ExecuteError::Busy => Self::new(Code::Unavailable, "others keep changing this case; try again"),
+            ExecuteError::NothingToDo => Self::new(Code::RuleViolated, "it is so already; nothing was changed"),
+            ExecuteError::Append(error) => append(&error),
+            error @ (ExecuteError::Read(_) | ExecuteError::Wire(_) | ExecuteError::Encode(_)) => Self::internal(&error),
+        }
+    }
+}
+
+fn append(error: &AppendError) -> ApiError {
+    match error {
+        AppendError::CommandReused { .. } => ApiError::new(
+            Code::CommandReused,
+            "this command id was used before with another body; a new act needs a new id",
+        ),
+        AppendError::PayloadTooLarge { .. } | AppendError::BatchSize { .. } => ApiError::invalid(error),
+        AppendError::Overloaded | AppendError::DiskFull | AppendError::Closed => {
+            tracing::warn!(error = %error, "The log does not take an append now");
+            ApiError::new(Code::Unavailable, "the log cannot be written now; nothing was changed; try again")
+        }
+        AppendError::Conflict { .. } | AppendError::Store(_) => ApiError::internal(error),
+    }
+}

@@ -1,0 +1,581 @@
+//! The questions one may ask.
+
+use async_graphql::{Context, InputObject, Object, SimpleObject};
+use chrono::NaiveDate;
+use domain::calendar::WorkingCalendar;
+use domain::clock::{ClockKind, PeriodUnit, RuleTable, start, trace};
+use domain::id::ComplaintId;
+use domain::region::{RegionCode, RegionTable};
+use projections::{AsOf, CaseCursor, CaseFilter, CasePage, PageRequest, Scope, StageFilter, UnitFilter};
+use uuid::Uuid;
+
+use super::authority::{Authority, Read, authority, region_in_area};
+use super::case::{Case, Folded, Glance, unit_id};
+use super::clock::Deadline;
+use super::connection::{PageInfo, decode_cursor, encode_cursor, page_size};
+use super::dashboard::{Dashboard, MeasureName, Moment};
+use super::enums::{Category, Channel, Stage, UnitKind};
+use super::error::{ApiError, Code, Field};
+use super::scalars::{Date, Position};
+use super::unit::Unit;
+use super::workload::Workload;
+use crate::app::App;
+
+/// Longest search text in characters.
+pub const SEARCH_CHARS_MAX: usize = 100;
+/// How far ahead a due list looks when no day is given.
+const DUE_DAYS_DEFAULT: i64 = 14;
+
+/// Which cases a list holds; conditions are joined by "and".
+#[derive(Debug, Clone, Default, InputObject)]
+pub struct CaseFilterInput {
+    /// Region code; a county, a city or the province.
+    pub region: Option<String>,
+    pub unit_id: Option<String>,
+    /// Work id.
+    pub handler: Option<String>,
+    pub channel: Option<Channel>,
+    pub category: Option<Category>,
+    pub stage: Option<Stage>,
+    pub number: Option<String>,
+    /// Part of the name of the business, or its credit code.
+    pub business: Option<String>,
+    /// Chinese text in either script, numbers, or names of businesses.
+    pub text: Option<String>,
+    /// The list behind a dashboard's number: as many rows as the number says.
+    pub measure: Option<MeasureName>,
+    /// The moment of the measure.
+    #[graphql(default)]
+    pub moment: Moment,
+}
+
+/// A case in a list.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct CaseEdge {
+    pub cursor: String,
+    /// Null for a case that counted in your area and has left it since.
+    pub node: Option<Case>,
+}
+
+/// Cases, in a stable order.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct CaseConnection {
+    pub edges: Vec<CaseEdge>,
+    pub page_info: PageInfo,
+    /// How many there are in all; null for a list that was not counted.
+    pub total_count: Option<u32>,
+}
+
+/// A unit in a list.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct UnitEdge {
+    pub cursor: String,
+    pub node: Unit,
+}
+
+/// Units, by id.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct UnitConnection {
+    pub edges: Vec<UnitEdge>,
+    pub page_info: PageInfo,
+}
+
+/// A workload in a list.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct WorkloadEdge {
+    pub cursor: String,
+    pub node: Workload,
+}
+
+/// Workloads, by unit id.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct WorkloadConnection {
+    pub edges: Vec<WorkloadEdge>,
+    pub page_info: PageInfo,
+}
+
+/// A statutory rule as data.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct Rule {
+    /// For example CLK-ACCEPT.
+    pub id: String,
+    pub version: String,
+    pub article: String,
+    /// In `unit`.
+    pub length: u16,
+    /// `working-days` or `natural-days`.
+    pub unit: String,
+    pub effective_from: Date,
+    pub effective_to: Option<Date>,
+    /// Most that an approval may add, in `unit`; null where no article allows any.
+    pub extension_max: Option<u16>,
+}
+
+/// What this server is and where it stands.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct ServerInfo {
+    pub version: String,
+    /// The newest position of the log.
+    pub log_position: Option<Position>,
+    /// The position the read models show.
+    pub read_position: Option<Position>,
+    /// The mainland calendar in use.
+    pub calendar: String,
+    /// The local day of the province (UTC+8).
+    pub today: Date,
+}
+
+/// The questions one may ask.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Query;
+
+#[Object]
+impl Query {
+    /// One case by `id` or `number`, as it is or as it was.
+    async fn case(
+        &self,
+        ctx: &Context<'_>,
+        id: Option<Uuid>,
+        number: Option<String>,
+        #[graphql(desc = "Only what happened by the end of this local day.")] as_of: Option<Date>,
+        #[graphql(desc = "Only what was recorded by the end of this local day.")] as_known_at: Option<Date>,
+        #[graphql(desc = "Only what was recorded up to this position.")] as_known_at_position: Option<Position>,
+        #[graphql(desc = "Read your writes: wait for this position.")] at_least: Option<Position>,
+    ) -> Field<Case> {
+        let glance = Glance {
+            as_of: as_of.map(|day| day.0),
+            as_known_at: as_known_at.map(|day| day.0),
+            as_known_at_position: as_known_at_position.map(|position| position.0),
+        };
+        one_case(ctx, id, number, glance, at_least).await.map_err(Into::into).transpose()
+    }
+
+    /// A list of cases in your area.
+    async fn cases(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default)] filter: CaseFilterInput,
+        first: Option<u32>,
+        after: Option<String>,
+        #[graphql(desc = "Read your writes: wait for this position.")] at_least: Option<Position>,
+    ) -> Field<CaseConnection> {
+        Some(cases(ctx, filter, first, after, at_least).await.map_err(Into::into))
+    }
+
+    /// Every event of a case, as `case { history }`, for those who want nothing else.
+    async fn case_history(
+        &self,
+        ctx: &Context<'_>,
+        id: Uuid,
+        first: Option<u32>,
+        after: Option<String>,
+        #[graphql(desc = "Only what was recorded by the end of this local day.")] as_known_at: Option<Date>,
+    ) -> Field<super::history::HistoryConnection> {
+        Some(case_history(ctx, id, first, after, as_known_at).await.map_err(Into::into))
+    }
+
+    /// The province's dashboard, for those whose area is the province.
+    async fn province_dashboard(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The state at the end of this local day.")] as_of: Option<Date>,
+        #[graphql(desc = "As it was known at the end of this local day.")] as_known_at: Option<Date>,
+        #[graphql(desc = "As it was known at this position.")] as_known_at_position: Option<Position>,
+        #[graphql(desc = "Read your writes: wait for this position.")] at_least: Option<Position>,
+    ) -> Field<Dashboard> {
+        let moment = Moment { as_of, as_known_at, as_known_at_position };
+        Some(dashboard(ctx, &RegionCode::GUANGDONG.to_string(), moment, at_least).await.map_err(Into::into))
+    }
+
+    /// A city's dashboard.
+    async fn city_dashboard(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Region code of the city, for example 440100.")] city: String,
+        #[graphql(desc = "The state at the end of this local day.")] as_of: Option<Date>,
+        #[graphql(desc = "As it was known at the end of this local day.")] as_known_at: Option<Date>,
+        #[graphql(desc = "As it was known at this position.")] as_known_at_position: Option<Position>,
+        #[graphql(desc = "Read your writes: wait for this position.")] at_least: Option<Position>,
+    ) -> Field<Dashboard> {
+        let moment = Moment { as_of, as_known_at, as_known_at_position };
+        Some(city_dashboard(ctx, &city, moment, at_least).await.map_err(Into::into))
+    }
+
+    /// One unit's work.
+    async fn station_workload(
+        &self,
+        ctx: &Context<'_>,
+        unit_id: String,
+        #[graphql(desc = "The state at the end of this local day.")] as_of: Option<Date>,
+        #[graphql(desc = "Read your writes: wait for this position.")] at_least: Option<Position>,
+    ) -> Field<Workload> {
+        Some(workload(ctx, &unit_id, as_of, at_least).await.map_err(Into::into))
+    }
+
+    /// The work of every unit of your area, or of a region in it.
+    async fn station_workloads(
+        &self,
+        ctx: &Context<'_>,
+        region: Option<String>,
+        #[graphql(desc = "The state at the end of this local day.")] as_of: Option<Date>,
+        first: Option<u32>,
+        after: Option<String>,
+    ) -> Field<WorkloadConnection> {
+        Some(workloads(ctx, region, as_of, first, after).await.map_err(Into::into))
+    }
+
+    /// Open cases by their next legal last day, earliest first.
+    async fn due_list(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The last day listed; 14 days ahead when left out.")] until: Option<Date>,
+        region: Option<String>,
+        unit_id: Option<String>,
+        first: Option<u32>,
+        after: Option<String>,
+    ) -> Field<CaseConnection> {
+        Some(due_list(ctx, until, region, unit_id, first, after).await.map_err(Into::into))
+    }
+
+    /// Units of the register in your area.
+    async fn units(
+        &self,
+        ctx: &Context<'_>,
+        kind: Option<UnitKind>,
+        region: Option<String>,
+        #[graphql(desc = "Part of the name.")] text: Option<String>,
+        first: Option<u32>,
+        after: Option<String>,
+    ) -> Field<UnitConnection> {
+        Some(units(ctx, kind, region, text, first, after).await.map_err(Into::into))
+    }
+
+    /// The statutory rules as data, with the days they are in force.
+    async fn rulebook(&self, #[graphql(desc = "Only rules in force on this day.")] on: Option<Date>) -> Vec<Rule> {
+        let rules = RuleTable::builtin().rules().iter();
+        rules
+            .filter(|rule| {
+                on.is_none_or(|on| rule.effective_from <= on.0 && rule.effective_to.is_none_or(|to| on.0 <= to))
+            })
+            .map(|rule| Rule {
+                id: rule.kind.as_str().to_owned(),
+                version: rule.version.clone(),
+                article: rule.article.clone(),
+                length: rule.length,
+                unit: match rule.unit {
+                    PeriodUnit::WorkingDays => "working-days".to_owned(),
+                    PeriodUnit::NaturalDays => "natural-days".to_owned(),
+                },
+                effective_from: Date(rule.effective_from),
+                effective_to: rule.effective_to.map(Date),
+                extension_max: rule.extension_max,
+            })
+            .collect()
+    }
+
+    /// Works out a statutory last day, with its trace, under the rule in force on the day it starts from.
+    async fn deadline(
+        &self,
+        #[graphql(desc = "For example CLK-ACCEPT.")] rule: String,
+        #[graphql(desc = "The day of the act that starts the period; it does not count itself.")] from: Date,
+    ) -> Field<Deadline> {
+        Some(deadline(&rule, from.0).map_err(Into::into))
+    }
+
+    /// What this server is and where it stands.
+    async fn server_info(&self, ctx: &Context<'_>) -> Field<ServerInfo> {
+        Some(server_info(ctx).await.map_err(Into::into))
+    }
+}
+
+async fn one_case(
+    ctx: &Context<'_>,
+    id: Option<Uuid>,
+    number: Option<String>,
+    glance: Glance,
+    at_least: Option<Position>,
+) -> Result<Option<Case>, ApiError> {
+    let app = ctx.data_unchecked::<App>();
+    app.reach(at_least.map(|position| position.0)).await?;
+    let id = match (id, number) {
+        (Some(id), None) => ComplaintId::from_uuid(id),
+        (None, Some(number)) => {
+            let row = app.query(move |models| models.case_by_number(&number)).await?;
+            row.ok_or_else(|| ApiError::not_found("case"))?.id
+        }
+        _ => return Err(ApiError::invalid("give `id` or `number`, one of them")),
+    };
+    let folded = Folded::visible(ctx, id, glance).await?;
+    Ok(folded.map(|folded| Case::new(folded, glance)))
+}
+
+async fn case_history(
+    ctx: &Context<'_>,
+    id: Uuid,
+    first: Option<u32>,
+    after: Option<String>,
+    as_known_at: Option<Date>,
+) -> Result<super::history::HistoryConnection, ApiError> {
+    let glance = Glance { as_known_at: as_known_at.map(|day| day.0), ..Glance::default() };
+    let folded = Folded::visible(ctx, ComplaintId::from_uuid(id), glance).await?;
+    let events = folded.map(|folded| folded.events).unwrap_or_default();
+    super::history::history(&events, first, after)
+}
+
+async fn dashboard(
+    ctx: &Context<'_>,
+    region: &str,
+    moment: Moment,
+    at_least: Option<Position>,
+) -> Result<Dashboard, ApiError> {
+    let app = ctx.data_unchecked::<App>();
+    let authority = authority(ctx)?;
+    authority.may_read(Read::Counts)?;
+    let region = region_in_area(&authority, region)?;
+    app.reach(at_least.map(|position| position.0)).await?;
+    Dashboard::of(app, region, moment).await
+}
+
+async fn city_dashboard(
+    ctx: &Context<'_>,
+    city: &str,
+    moment: Moment,
+    at_least: Option<Position>,
+) -> Result<Dashboard, ApiError> {
+    let is_city =
+        RegionCode::parse(city).is_ok_and(|code| RegionTable::builtin().cities().any(|city| city.code == code));
+    if !is_city {
+        return Err(ApiError::new(
+            Code::UnknownRegion,
+            "`city` is the code of one of the 21 cities, for example 440100",
+        ));
+    }
+    dashboard(ctx, city, moment, at_least).await
+}
+
+async fn workload(
+    ctx: &Context<'_>,
+    raw_unit: &str,
+    as_of: Option<Date>,
+    at_least: Option<Position>,
+) -> Result<Workload, ApiError> {
+    let app = ctx.data_unchecked::<App>();
+    let authority = authority(ctx)?;
+    authority.may_read(Read::Counts)?;
+    app.reach(at_least.map(|position| position.0)).await?;
+    let unit = unit_id(raw_unit)?;
+    let known = app.models.unit(&unit)?;
+    if known.is_none() || !authority.sees_unit(&unit, &app.models)? {
+        return Err(ApiError::new(Code::UnknownUnit, "no such unit in your area"));
+    }
+    let today = app.today();
+    let day = as_of.map(|day| day.0);
+    let load = app.query(move |models| models.workload(&unit, day, today, WorkingCalendar::mainland())).await?;
+    Ok(Workload::new(load, day.unwrap_or(today)))
+}
+
+async fn workloads(
+    ctx: &Context<'_>,
+    region: Option<String>,
+    as_of: Option<Date>,
+    first: Option<u32>,
+    after: Option<String>,
+) -> Result<WorkloadConnection, ApiError> {
+    let app = ctx.data_unchecked::<App>();
+    let authority = authority(ctx)?;
+    authority.may_read(Read::Counts)?;
+    let page = unit_page(app, &authority, None, region, None, first, after, "workloads").await?;
+    let today = app.today();
+    let day = as_of.map(|day| day.0);
+    let (rows, has_more, had_before) = page;
+    let loads = app
+        .query(move |models| {
+            rows.into_iter()
+                .map(|row| models.workload(&row.id, day, today, WorkingCalendar::mainland()))
+                .collect::<Result<Vec<_>, _>>()
+        })
+        .await?;
+    let edges: Vec<_> = loads
+        .into_iter()
+        .map(|load| WorkloadEdge {
+            cursor: encode_cursor("workloads", &load.unit.as_str()),
+            node: Workload::new(load, day.unwrap_or(today)),
+        })
+        .collect();
+    let page_info = PageInfo {
+        has_next_page: has_more,
+        has_previous_page: had_before,
+        start_cursor: edges.first().map(|edge| edge.cursor.clone()),
+        end_cursor: edges.last().map(|edge| edge.cursor.clone()),
+    };
+    Ok(WorkloadConnection { edges, page_info })
+}
+
+async fn units(
+    ctx: &Context<'_>,
+    kind: Option<UnitKind>,
+    region: Option<String>,
+    text: Option<String>,
+    first: Option<u32>,
+    after: Option<String>,
+) -> Result<UnitConnection, ApiError> {
+    let app = ctx.data_unchecked::<App>();
+    let authority = authority(ctx)?;
+    let (rows, has_more, had_before) = unit_page(app, &authority, kind, region, text, first, after, "units").await?;
+    let edges: Vec<_> = rows
+        .into_iter()
+        .map(|row| UnitEdge { cursor: encode_cursor("units", &row.id.as_str()), node: Unit(row) })
+        .collect();
+    let page_info = PageInfo {
+        has_next_page: has_more,
+        has_previous_page: had_before,
+        start_cursor: edges.first().map(|edge| edge.cursor.clone()),
+        end_cursor: edges.last().map(|edge| edge.cursor.clone()),
+    };
+    Ok(UnitConnection { edges, page_info })
+}
+
+async fn unit_page(
+    app: &App,
+    authority: &Authority,
+    kind: Option<UnitKind>,
+    region: Option<String>,
+    text: Option<String>,
+    first: Option<u32>,
+    after: Option<String>,
+    list: &'static str,
+) -> Result<(Vec<projections::UnitRow>, bool, bool), ApiError> {
+    let scope = match region {
+        Some(region) => Scope::Region(region_in_area(authority, &region)?),
+        None => authority.scope.clone(),
+    };
+    let limit = page_size(first, app.pages)?;
+    let after = after.map(|cursor| decode_cursor::<String>(list, &cursor)).transpose()?;
+    let had_before = after.is_some();
+    let after = after.map(|raw| unit_id(&raw)).transpose()?;
+    let filter = UnitFilter { scope, kind: kind.map(Into::into), text };
+    let (rows, has_more) = app.query(move |models| models.units(&filter, after.as_ref(), limit)).await?;
+    Ok((rows, has_more, had_before))
+}
+
+async fn cases(
+    ctx: &Context<'_>,
+    input: CaseFilterInput,
+    first: Option<u32>,
+    after: Option<String>,
+    at_least: Option<Position>,
+) -> Result<CaseConnection, ApiError> {
+    let app = ctx.data_unchecked::<App>();
+    let authority = authority(ctx)?;
+    authority.may_read(Read::Cases)?;
+    app.reach(at_least.map(|position| position.0)).await?;
+    let region = input.region.map(|region| region_in_area(&authority, &region)).transpose()?;
+    let too_long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.chars().count() > SEARCH_CHARS_MAX);
+    if too_long(&input.text) || too_long(&input.business) || too_long(&input.number) || too_long(&input.handler) {
+        return Err(ApiError::invalid(format!("a search text has at most {SEARCH_CHARS_MAX} characters")));
+    }
+    let known = input.moment.known()?;
+    let day = input.moment.as_of.map_or_else(|| app.today(), |day| day.0);
+    let filter = CaseFilter {
+        scope: vec![authority.scope.clone()],
+        region,
+        unit: input.unit_id.map(|unit| unit_id(&unit)).transpose()?,
+        handler: input.handler,
+        channel: input.channel.map(Into::into),
+        category: input.category.map(Into::into),
+        stage: input.stage.and_then(|stage| StageFilter::from_code(stage.code())),
+        number: input.number,
+        business: input.business,
+        text: input.text,
+        measure: input.measure.map(|measure| (measure.into(), AsOf { day, known })),
+    };
+    let request = page_request(app, first, after, "cases")?;
+    let had_before = request.after.is_some();
+    let (page, total) = app
+        .query(move |models| {
+            let total = models.count_cases(&filter)?;
+            Ok((models.cases(&filter, &request)?, total))
+        })
+        .await?;
+    connection(app, &authority, page, "cases", had_before, Some(total)).await
+}
+
+async fn due_list(
+    ctx: &Context<'_>,
+    until: Option<Date>,
+    region: Option<String>,
+    raw_unit: Option<String>,
+    first: Option<u32>,
+    after: Option<String>,
+) -> Result<CaseConnection, ApiError> {
+    let app = ctx.data_unchecked::<App>();
+    let authority = authority(ctx)?;
+    authority.may_read(Read::Cases)?;
+    let scope = match (region, raw_unit) {
+        (None, None) => authority.scope.clone(),
+        (Some(region), None) => Scope::Region(region_in_area(&authority, &region)?),
+        (None, Some(unit)) => {
+            let unit = unit_id(&unit)?;
+            if !authority.sees_unit(&unit, &app.models)? {
+                return Err(ApiError::new(Code::UnknownUnit, "no such unit in your area"));
+            }
+            Scope::Unit(unit)
+        }
+        (Some(_), Some(_)) => return Err(ApiError::invalid("give `region` or `unitId`, not both")),
+    };
+    let until = until.map_or_else(|| app.today() + chrono::Duration::days(DUE_DAYS_DEFAULT), |day| day.0);
+    let request = page_request(app, first, after, "due")?;
+    let had_before = request.after.is_some();
+    let page = app.query(move |models| models.due_list(&scope, until, &request)).await?;
+    connection(app, &authority, page, "due", had_before, None).await
+}
+
+fn page_request(app: &App, first: Option<u32>, after: Option<String>, list: &str) -> Result<PageRequest, ApiError> {
+    let after = after.map(|cursor| decode_cursor::<CaseCursor>(list, &cursor)).transpose()?;
+    Ok(PageRequest { after, limit: page_size(first, app.pages)? })
+}
+
+async fn connection(
+    app: &App,
+    authority: &Authority,
+    page: CasePage,
+    list: &str,
+    had_before: bool,
+    total: Option<u64>,
+) -> Result<CaseConnection, ApiError> {
+    let mut edges = Vec::with_capacity(page.rows.len());
+    for (row, cursor) in page.rows {
+        let node =
+            if authority.sees(&row, &app.models)? { Case::of_row(app, &row, Glance::default()).await? } else { None };
+        edges.push(CaseEdge { cursor: encode_cursor(list, &cursor), node });
+    }
+    let page_info = PageInfo {
+        has_next_page: page.has_more,
+        has_previous_page: had_before,
+        start_cursor: edges.first().map(|edge| edge.cursor.clone()),
+        end_cursor: edges.last().map(|edge| edge.cursor.clone()),
+    };
+    Ok(CaseConnection { edges, page_info, total_count: total.map(|total| u32::try_from(total).unwrap_or(u32::MAX)) })
+}
+
+fn deadline(rule: &str, from: NaiveDate) -> Result<Deadline, ApiError> {
+    let unknown = |error: String| ApiError::new(Code::UnknownRule, error);
+    let kind = ClockKind::parse(rule).map_err(|error| unknown(error.to_string()))?;
+    let rule = RuleTable::builtin().rule(kind, from).map_err(|error| unknown(error.to_string()))?;
+    let calendar = WorkingCalendar::mainland();
+    let terms = start(rule, calendar, from).map_err(ApiError::invalid)?;
+    let days = trace(terms.basis(), &[], calendar).map_err(ApiError::invalid)?;
+    Ok(Deadline::new(&terms, &days))
+}
+
+async fn server_info(ctx: &Context<'_>) -> Result<ServerInfo, ApiError> {
+    let app = ctx.data_unchecked::<App>();
+    let head = app.log.head().await.map_err(|error| ApiError::internal(&error))?;
+    Ok(ServerInfo {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        log_position: head.map(Position),
+        read_position: app.models.position().map(Position),
+        calendar: WorkingCalendar::mainland().edition().to_string(),
+        today: Date(app.today()),
+    })
+}

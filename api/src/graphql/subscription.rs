@@ -1,0 +1,111 @@
+//! What a client is told as it happens. Every subscription resumes behind a position, without gap or repeat.
+
+use async_graphql::{Context, Subscription};
+use domain::envelope::{Position as LogPosition, RecordedEvent};
+use domain::id::ComplaintId;
+use futures_util::Stream;
+use futures_util::stream;
+
+use super::authority::{Authority, Read, authority, region_in_area};
+use super::dashboard::{Dashboard, Moment};
+use super::error::{ApiError, Field};
+use super::history::CaseEvent;
+use super::scalars::Position;
+use crate::app::App;
+
+/// Events read from the log at once for one subscriber.
+const PAGE: u32 = 256;
+
+/// What a client is told as it happens.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Subscription;
+
+#[Subscription]
+impl Subscription {
+    /// Events of the cases in your area, behind `after`; from now on when it is left out. At least once is not the
+    /// promise here: each event exactly once per position, and a client that keeps the last `position` resumes behind it.
+    async fn case_events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The `position` of the last event you have; `\"0\"` for everything.")] after: Option<Position>,
+    ) -> async_graphql::Result<impl Stream<Item = Field<CaseEvent>> + use<>> {
+        let app = ctx.data_unchecked::<App>().clone();
+        let authority = authority(ctx)?;
+        authority.may_read(Read::Cases)?;
+        let after = after.map_or_else(|| app.models.position(), |position| Some(position.0));
+        let follow = Follow { seen: app.models.watch(), app, authority, after, page: Vec::new().into_iter() };
+        Ok(stream::unfold(Some(follow), |follow| async move {
+            let mut follow = follow?;
+            match follow.next().await {
+                Ok(Some(event)) => Some((Some(Ok(event)), Some(follow))),
+                Ok(None) => None,
+                Err(error) => Some((Some(Err(error.into())), None)),
+            }
+        }))
+    }
+
+    /// A region's dashboard whenever its numbers may have changed; several changes may come as one.
+    async fn dashboard_changed(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Code of a city or of the province.")] region: String,
+    ) -> async_graphql::Result<impl Stream<Item = Field<Dashboard>> + use<>> {
+        let app = ctx.data_unchecked::<App>().clone();
+        let authority = authority(ctx)?;
+        authority.may_read(Read::Counts)?;
+        let region = region_in_area(&authority, &region)?;
+        let mut seen = app.models.watch();
+        seen.mark_changed();
+        Ok(stream::unfold((app, seen), move |(app, mut seen)| async move {
+            seen.changed().await.ok()?;
+            let dashboard = Dashboard::of(&app, region, Moment::default()).await;
+            Some((Some(dashboard.map_err(Into::into)), (app, seen)))
+        }))
+    }
+}
+
+/// One subscriber's walk along the log, never ahead of the read models that decide what it may see.
+struct Follow {
+    app: App,
+    authority: Authority,
+    after: Option<LogPosition>,
+    seen: tokio::sync::watch::Receiver<Option<LogPosition>>,
+    page: std::vec::IntoIter<RecordedEvent>,
+}
+
+impl Follow {
+    /// The next event the caller may see; `None` when the server stops.
+    async fn next(&mut self) -> Result<Option<CaseEvent>, ApiError> {
+        loop {
+            while let Some(event) = self.page.next() {
+                self.after = Some(event.position);
+                if self.shows(&event).await? {
+                    return CaseEvent::new(&event).map(Some);
+                }
+            }
+            let until = *self.seen.borrow_and_update();
+            if until <= self.after {
+                if self.seen.changed().await.is_err() {
+                    return Ok(None);
+                }
+                continue;
+            }
+            let page = self.app.log.read_all(self.after, PAGE).await.map_err(|error| ApiError::internal(&error))?;
+            // The log may be ahead of the read models: what they do not show yet waits for its turn.
+            let events: Vec<_> = page.events.into_iter().filter(|event| Some(event.position) <= until).collect();
+            self.page = events.into_iter();
+        }
+    }
+
+    async fn shows(&self, event: &RecordedEvent) -> Result<bool, ApiError> {
+        if event.stream.category() != "complaint" {
+            return Ok(false);
+        }
+        let Ok(id) = ComplaintId::parse(event.stream.name()) else { return Ok(false) };
+        let row = self.app.query(move |models| models.case(id)).await?;
+        match row {
+            Some(row) => self.authority.sees(&row, &self.app.models),
+            None => Ok(false),
+        }
+    }
+}

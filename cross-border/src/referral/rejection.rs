@@ -1,0 +1,68 @@
+//! Why a referral's decider refuses; every refusal changes nothing.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use domain::clock::ClockError;
+use domain::region::RegionCode;
+use thiserror::Error;
+
+use super::action::Action;
+use super::gate::Gate;
+use super::id::ReferralId;
+use super::state::Stage;
+use super::{BACKDATE_DAYS_MAX, CODE_CHARS_MAX};
+use crate::partner::PartnerId;
+
+/// A refusal with what was wrong and, where the state decides, what is allowed now.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Rejection {
+    #[error("there is no such referral")]
+    NotDrafted,
+    #[error("referral `{0}` is drafted already")]
+    AlreadyDrafted(ReferralId),
+    #[error("`{action}` is not allowed while the referral is `{stage}`; allowed now: {}", actions(.allowed))]
+    NotAllowed { action: Action, stage: Stage, allowed: Vec<Action> },
+    #[error("an act must not lie in the future: {at}")]
+    InFuture { at: DateTime<Utc> },
+    #[error("an act may be entered at most {BACKDATE_DAYS_MAX} days late: {at}")]
+    TooLongAgo { at: DateTime<Utc> },
+    #[error("an act at {at} would lie before the last one at {last}")]
+    BeforeLastAct { at: DateTime<Utc>, last: DateTime<Utc> },
+    #[error("`{field}` must not be empty")]
+    CodeMissing { field: &'static str },
+    #[error("`{field}` has {chars} characters, more than {CODE_CHARS_MAX}")]
+    CodeTooLong { field: &'static str, chars: usize },
+    #[error("`{field}` must be 64 hexadecimal digits in lower case")]
+    Digest { field: &'static str },
+    #[error("no partner `{0}` stands in the register")]
+    UnknownPartner(PartnerId),
+    #[error("no agreement with partner `{partner}` is in force on {on}")]
+    NoAgreement { partner: PartnerId, on: NaiveDate },
+    #[error("region `{0}` is not in the table of divisions")]
+    UnknownRegion(RegionCode),
+    #[error("what goes out concerns one of our complaints")]
+    ComplaintMissing,
+    #[error("what comes in has the partner's own number")]
+    PartnerReferenceMissing,
+    #[error("at least one field must be named")]
+    FieldsMissing,
+    #[error("`{field}` ends before it begins, or begins in the future")]
+    Dates { field: &'static str },
+    #[error("the referral may not be sent: {}", gates(.0))]
+    Gates(Vec<Gate>),
+    #[error("whoever sends a referral cannot approve it")]
+    SameApprover,
+    #[error("the recipient may keep the data until a day from {first} to {last}")]
+    Retention { first: NaiveDate, last: NaiveDate },
+    #[error("the referral was acknowledged under `{known}`")]
+    OtherReference { known: String },
+    #[error(transparent)]
+    Clock(#[from] ClockError),
+}
+
+fn actions(actions: &[Action]) -> String {
+    actions.iter().map(|action| action.code()).collect::<Vec<_>>().join(", ")
+}
+
+fn gates(gates: &[Gate]) -> String {
+    gates.iter().map(|gate| gate.code()).collect::<Vec<_>>().join(", ")
+}

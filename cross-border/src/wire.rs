@@ -1,0 +1,57 @@
+//! Reading any event of the log, those of referrals included.
+
+use domain::wire::{Stored, WireError};
+
+use crate::referral::ReferralEvent;
+
+/// Any event of any life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AnyEvent {
+    Referral(ReferralEvent),
+    Domain(domain::wire::AnyEvent),
+}
+
+/// Reads an event of whatever life its kind belongs to: referrals here, everything else in the domain.
+///
+/// # Errors
+/// The kind or schema is not known, or the payload does not have its shape.
+pub fn decode_any(kind: &str, schema: u16, payload: &str) -> Result<AnyEvent, WireError> {
+    if ReferralEvent::KINDS.iter().any(|(known, _)| *known == kind) {
+        ReferralEvent::decode(kind, schema, payload).map(AnyEvent::Referral)
+    } else {
+        domain::wire::decode(kind, schema, payload).map(AnyEvent::Domain)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::complaint::ComplaintEvent;
+    use domain::complaint::event::Accepted;
+
+    use super::*;
+    use crate::referral::event::OutcomeAcknowledged;
+
+    #[test]
+    fn referrals_are_read_here_and_the_rest_in_the_domain() {
+        assert_eq!(
+            decode_any("referral.outcome-acknowledged", 1, "{}").unwrap(),
+            AnyEvent::Referral(ReferralEvent::OutcomeAcknowledged(OutcomeAcknowledged {}))
+        );
+        assert_eq!(
+            decode_any("complaint.accepted", 1, "{}").unwrap(),
+            AnyEvent::Domain(domain::wire::AnyEvent::Complaint(ComplaintEvent::Accepted(Accepted {})))
+        );
+    }
+
+    #[test]
+    fn what_nobody_knows_is_named() {
+        for kind in ["referral.lost", "weather.changed", "referral"] {
+            let error = decode_any(kind, 1, "{}").unwrap_err();
+            assert!(matches!(&error, WireError::UnknownKind { kind: named } if &**named == kind), "{error}");
+        }
+        let newer = decode_any("referral.drafted", 2, "{}").unwrap_err();
+        assert!(matches!(newer, WireError::UnknownSchema { schema: 2, known: 1, .. }));
+        let shapeless = decode_any("referral.drafted", 1, "{}").unwrap_err();
+        assert!(matches!(shapeless, WireError::Shape { schema: 1, .. }));
+    }
+}

@@ -1,0 +1,135 @@
+//! Search: both scripts, words of two characters and of one, and no way to write the index's own language.
+
+use std::sync::atomic::Ordering;
+
+use super::kit::{Kit, Log, closed, day, first_page, hour, province, registered_with, subject};
+use crate::{AsOf, CaseFilter, Known, Measure, ReadModels};
+
+fn log() -> Log {
+    let mut log = Log::with_units();
+    log.case(1, hour(0, 9), &registered_with(1, "广州好又多超市有限公司", "购买的手机有质量问题，要求退款。"));
+    log.case(2, hour(1, 9), &registered_with(2, "香港優質電器行", "電視機質量不好，商家拒絕退款"));
+    log.case(3, hour(2, 9), &registered_with(3, "Lojas Coração Lda.", "Reclamação: iPhone15 não funciona; 要求换货"));
+    log.case(2, hour(3, 9), &closed(false, None));
+    log
+}
+
+fn found(models: &ReadModels, filter: &CaseFilter) -> Vec<u128> {
+    let page = models.cases(filter, &first_page(100)).unwrap();
+    assert_eq!(models.count_cases(filter).unwrap(), u64::try_from(page.rows.len()).unwrap());
+    page.rows.iter().map(|(row, _)| row.id.as_uuid().as_u128() - 1_000).collect()
+}
+
+fn text(models: &ReadModels, text: &str) -> Vec<u128> {
+    found(models, &CaseFilter { text: Some(text.to_owned()), ..CaseFilter::new(province()) })
+}
+
+fn business(models: &ReadModels, business: &str) -> Vec<u128> {
+    found(models, &CaseFilter { business: Some(business.to_owned()), ..CaseFilter::new(province()) })
+}
+
+#[test]
+fn both_scripts_find_both_scripts() {
+    let kit = Kit::new();
+    let models = kit.filled("m.sqlite", &log().events, 2);
+    assert_eq!(text(&models, "退款"), [2, 1]);
+    assert_eq!(text(&models, "质量"), [2, 1]);
+    assert_eq!(text(&models, "質量"), [2, 1]);
+    assert_eq!(text(&models, "質量問題"), [1]);
+    assert_eq!(text(&models, "电视"), [2]);
+    // Two pairs that do not stand together are not the word.
+    assert!(text(&models, "量题").is_empty());
+}
+
+#[test]
+fn one_character_is_enough() {
+    let kit = Kit::new();
+    let models = kit.filled("m.sqlite", &log().events, 2);
+    assert_eq!(text(&models, "退"), [2, 1]);
+    assert_eq!(text(&models, "换"), [3]);
+    // The last of its run, and the only one.
+    assert_eq!(text(&models, "题"), [1]);
+    assert_eq!(text(&models, "款"), [2, 1]);
+}
+
+#[test]
+fn words_and_numbers_are_found_by_their_beginning() {
+    let kit = Kit::new();
+    let models = kit.filled("m.sqlite", &log().events, 2);
+    assert_eq!(text(&models, "IPHONE"), [3]);
+    assert_eq!(text(&models, "reclamacao"), [3]);
+    assert_eq!(text(&models, "ｒｅｃｌａｍａ"), [3]);
+    assert_eq!(text(&models, "44010002"), [2]);
+    assert_eq!(text(&models, "4401"), [3, 2, 1]);
+    assert_eq!(text(&models, "要求 退款"), [1]);
+    assert!(text(&models, "phone").is_empty());
+}
+
+#[test]
+fn a_business_is_found_by_part_of_its_name_or_by_its_code() {
+    let kit = Kit::new();
+    let models = kit.filled("m.sqlite", &log().events, 2);
+    assert_eq!(business(&models, "好又多"), [1]);
+    assert_eq!(business(&models, "优质电器"), [2]);
+    assert_eq!(business(&models, "coracao"), [3]);
+    assert_eq!(business(&models, "91440101MA50000002"), [2]);
+    assert_eq!(business(&models, "91440101ma50000002"), [2]);
+    // What stands in the facts is not the business.
+    assert!(business(&models, "退款").is_empty());
+}
+
+#[test]
+fn the_language_of_the_index_cannot_be_written() {
+    let kit = Kit::new();
+    let models = kit.filled("m.sqlite", &log().events, 2);
+    for hostile in [
+        "\"",
+        "退款\"",
+        "\" OR \"退款",
+        "facts : 退款",
+        "-退款",
+        "^退款",
+        "NEAR(退款 质量, 5)",
+        "退款*",
+        "{number respondent} : 退",
+        "' OR 1=1 --",
+        "退款) OR (质量",
+        "\0",
+    ] {
+        // Nothing fails; only the letters and digits count.
+        let _ = text(&models, hostile);
+        let _ = business(&models, hostile);
+    }
+    assert_eq!(text(&models, "\"退款\""), [2, 1]);
+    assert!(text(&models, "退款 OR 换货").is_empty());
+    assert!(text(&models, "!!! ???").is_empty());
+}
+
+#[test]
+fn a_search_goes_together_with_the_list_behind_a_number() {
+    let kit = Kit::new();
+    let models = kit.filled("m.sqlite", &log().events, 2);
+    let filter = CaseFilter {
+        text: Some("退款".to_owned()),
+        measure: Some((Measure::Open, AsOf { day: day(9), known: Known::Now })),
+        ..CaseFilter::new(province())
+    };
+    assert_eq!(found(&models, &filter), [1]);
+}
+
+#[test]
+fn the_erased_are_found_no_more() {
+    let kit = Kit::new();
+    let log = log();
+    let models = kit.filled("m.sqlite", &log.events, 2);
+    assert_eq!(models.forget(subject(1)).unwrap(), 1);
+    assert_eq!(text(&models, "退款"), [2]);
+    assert_eq!(business(&models, "好又多"), [1]);
+    models.compact_search().unwrap();
+    assert_eq!(text(&models, "44010001"), [1]);
+    // A fresh build leaves them out by itself.
+    kit.facts.erased.store(true, Ordering::SeqCst);
+    let fresh = kit.filled("n.sqlite", &log.events, 2);
+    assert!(text(&fresh, "退款").is_empty());
+    assert_eq!(text(&fresh, "4401").len(), 3);
+}

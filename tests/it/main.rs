@@ -1,0 +1,16 @@
+//! The whole, over real HTTP and real files.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code: a panic is a failure")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "seeds, counts, and what could not run here")]
+
+mod architecture;
+mod authority;
+mod bad_input;
+mod case_life;
+mod clients;
+mod contracts;
+mod crash;
+mod deadlines;
+mod filings;
+mod real_history;
+mod subscriptions;
+mod time_travel;
