@@ -12,7 +12,7 @@ use domain::envelope::{CommandDigest, Position};
 use domain::id::UnitId;
 use event_log::port::EventLog;
 use event_log::vault::SubjectVault;
-use projections::ReadModels;
+use projections::{Lag, ReadModels};
 
 use crate::graphql::error::{ApiError, Code};
 
@@ -37,6 +37,8 @@ pub struct App {
     pub vault: Arc<SubjectVault>,
     pub now: Now,
     pub pages: PageLimits,
+    /// How far the read models are behind the log.
+    pub lag: Lag,
 }
 
 impl std::fmt::Debug for App {

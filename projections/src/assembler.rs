@@ -99,11 +99,12 @@ impl Assembler {
     /// Takes in one event. `conn` is for reading cases that are not in memory.
     pub(crate) fn absorb(&mut self, conn: &Connection, feed: Feed) -> Result<(), ApplyError> {
         let Feed { stamp, recorded, matter } = feed;
-        self.mark.known = self.mark.known.max(recorded);
+        if recorded > self.mark.known {
+            self.settle_day();
+            self.mark.known = recorded;
+        }
         self.mark.position = Some(Position::new(stamp.position));
         self.mark.events = self.mark.events.saturating_add(1);
-        self.known_days.insert(self.mark.known, stamp.position);
-        self.pending.known_days.insert(self.mark.known);
         match matter {
             Matter::Case(id, event) => self.case_event(conn, stamp, id, &event),
             Matter::Touched(id) => {
@@ -117,6 +118,14 @@ impl Assembler {
             }
             Matter::Unit(id, event) => self.unit_event(conn, &id, &event),
             Matter::Other => Ok(()),
+        }
+    }
+
+    /// Notes up to where the day that the newest event was recorded on has come.
+    fn settle_day(&mut self) {
+        if let Some(position) = self.mark.position {
+            self.known_days.insert(self.mark.known, position.get());
+            self.pending.known_days.insert(self.mark.known);
         }
     }
 

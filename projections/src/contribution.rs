@@ -5,8 +5,8 @@
 //! reopenings are right because they are not special.
 //!
 //! All intervals are half-open over local days. A case is open at the end of a day iff it was registered or reopened
-//! by then and not closed since. It is overdue on a day iff it is open and some running, not stopped clock is past
-//! its legal last day, or the deadline of its source lies before the end of the day.
+//! by then and not closed since. It is overdue on a day iff it is open and some running clock that was not stopped in
+//! time is past its legal last day, or, in its first round, the deadline of its source lies before the end of the day.
 
 use std::cmp::Ordering;
 
@@ -184,11 +184,10 @@ impl Contributor {
     fn collect_overdue(&mut self, track: &Track) {
         let mut spans: Vec<(i32, i32)> = Vec::new();
         if let Some(deadline) = track.deadline {
-            spans.push((deadline, NEVER));
+            spans.push((deadline, track.deadline_end.unwrap_or(NEVER)));
         }
-        for clock in &track.clocks {
-            exceeded(clock, &mut spans);
-        }
+        spans.extend(track.clocks.iter().filter(|clock| !clock.stands_still()).map(exceeded));
+        spans.retain(|(from, to)| from < to);
         if spans.is_empty() {
             return;
         }
@@ -241,25 +240,9 @@ const fn measure_of(currency: Currency) -> Measure {
     }
 }
 
-/// The days on which a clock is past its last day: from the day after it until it was met, without its stops.
-fn exceeded(clock: &Clock, spans: &mut Vec<(i32, i32)>) {
-    let mut from = clock.due.saturating_add(1);
-    let end = clock.end.unwrap_or(NEVER);
-    let mut stops = clock.stops.clone();
-    stops.sort_unstable();
-    for (stop_from, stop_to) in stops {
-        // On or before its first day, a resumption leaves no day out.
-        if stop_to <= stop_from {
-            continue;
-        }
-        if from < stop_from.min(end) {
-            spans.push((from, stop_from.min(end)));
-        }
-        from = from.max(stop_to);
-    }
-    if from < end {
-        spans.push((from, end));
-    }
+/// The days on which a clock is past its last day: from the day after it until it was met or fell away.
+fn exceeded(clock: &Clock) -> (i32, i32) {
+    (clock.due.saturating_add(1), clock.end.unwrap_or(NEVER))
 }
 
 /// Sorts intervals and joins those that touch.

@@ -105,7 +105,7 @@ pub(crate) struct Cube {
 
 impl Cube {
     pub(crate) fn empty() -> Self {
-        Self { position: None, known: 0, areas: vec![Arc::default(); SCOPES], units: Arc::default() }
+        Self { position: None, known: 0, areas: (0..SCOPES).map(|_| Arc::default()).collect(), units: Arc::default() }
     }
 
     /// Reads the stored cells; their position is for the caller to set.

@@ -13,7 +13,7 @@ use crate::facts::FactsError;
 /// Why the read models could not be opened.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    #[error("the read models in `{}` are of version {found}, this program makes version {expected}: build them anew", .path.display())]
+    #[error("the read models in `{}` are of version {found}, not {expected}: build them anew", .path.display())]
     OtherVersion { path: PathBuf, found: i64, expected: u16 },
     #[error("the read models in `{}` are damaged ({what}): build them anew", .path.display())]
     Damaged { path: PathBuf, what: &'static str },

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::VERSION;
 use crate::error::OpenError;
 
-/// "BCRM" in ASCII, so that `file` and SQLite's shell can tell what it is.
+/// "BCRM" in ASCII, so that `file` and the shell of SQLite can tell what it is.
 const APPLICATION_ID: i64 = 0x4243_524d;
 /// How long a connection waits for another one's lock.
 const BUSY_WAIT: Duration = Duration::from_secs(10);

@@ -27,7 +27,7 @@ pub enum SwapError {
     Open(#[from] OpenError),
     #[error("read models could not be compared")]
     Query(#[from] QueryError),
-    #[error("the file `{}` could not be moved", .path.display())]
+    #[error("the file `{}` could not be found, moved or deleted", .path.display())]
     Io {
         path: PathBuf,
         #[source]
@@ -53,6 +53,8 @@ impl ReadModels {
 
 /// The report of both, when they agree.
 fn compare(live: &ReadModels, fresh: &Path) -> Result<ParityReport, SwapError> {
+    // Opening would make empty ones.
+    fs::metadata(fresh).map_err(|source| SwapError::Io { path: fresh.to_owned(), source })?;
     let options = ReadModelOptions { path: fresh.to_owned(), readers: 1, ..live.options().clone() };
     let built = ReadModels::open(options)?;
     if built.position() != live.position() {

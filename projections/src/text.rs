@@ -27,7 +27,7 @@ static TRADITIONAL: LazyLock<HashSet<char>> = LazyLock::new(|| {
     // These change only as part of certain words.
     let mut found: HashSet<char> = "著乾瞭藉徵餘覆夥薑麽".chars().collect();
     if let Some(converter) = &*CONVERTER {
-        let blocks = ('\u{3400}'..='\u{4dbf}').chain('\u{4e00}'..='\u{9fff}').chain('\u{f900}'..='\u{faff}');
+        let blocks = ('\u{3400}'..='\u{4dbf}').chain('\u{4e00}'..='\u{9fff}');
         let mut buffer = [0; 4];
         found.extend(blocks.filter(|c| {
             let one: &str = c.encode_utf8(&mut buffer);
@@ -40,13 +40,11 @@ static TRADITIONAL: LazyLock<HashSet<char>> = LazyLock::new(|| {
 /// Simplified, in one width, in lower case, without the accents of Latin letters.
 pub(crate) fn fold(text: &str) -> String {
     let is_accent = |c: &char| ('\u{300}'..='\u{36f}').contains(c);
-    let plain = |text: &str| -> String {
-        // Compatible decomposition takes accents off; composing puts back what is no accent, such as Hangul.
-        text.nfkd().filter(|c| !is_accent(c)).nfc().flat_map(char::to_lowercase).collect()
-    };
+    // Compatible decomposition takes accents off; composing puts back what is no accent, such as Hangul.
+    let plain: String = text.nfkd().filter(|c| !is_accent(c)).nfc().flat_map(char::to_lowercase).collect();
     match &*CONVERTER {
-        Some(converter) if text.chars().any(|c| TRADITIONAL.contains(&c)) => plain(&converter.convert(text)),
-        Some(_) | None => plain(text),
+        Some(converter) if plain.chars().any(|c| TRADITIONAL.contains(&c)) => converter.convert(&plain),
+        Some(_) | None => plain,
     }
 }
 

@@ -79,8 +79,8 @@ pub(crate) struct Clock {
     /// The legal last day.
     pub(crate) due: i32,
     pub(crate) provisional: bool,
-    /// From the first day that does not count to the first that counts again; [`NEVER`] while the clock stands.
-    pub(crate) stops: Vec<(i32, i32)>,
+    /// The first day of the stop that is still open. Those that are over have moved `due`.
+    pub(crate) stopped: Option<i32>,
     /// The day on which it was met or fell away.
     pub(crate) end: Option<i32>,
 }
@@ -90,8 +90,9 @@ impl Clock {
         self.end.is_none()
     }
 
-    fn stands_still(&self) -> bool {
-        self.stops.last().is_some_and(|(_, to)| *to == NEVER)
+    /// Whether nobody can say when the period ends. A stop that began behind the last day changes nothing.
+    pub(crate) fn stands_still(&self) -> bool {
+        self.stopped.is_some_and(|from| from <= self.due)
     }
 }
 
@@ -114,13 +115,15 @@ pub(crate) struct Track {
     pub(crate) intake: u32,
     /// The day that the deadline of a source system falls on, which is the first overdue one.
     pub(crate) deadline: Option<i32>,
+    /// The day of the first reopening: a new round has its own periods, and the source's deadline is none of them.
+    pub(crate) deadline_end: Option<i32>,
     pub(crate) facts: Vec<Fact>,
     pub(crate) clocks: Vec<Clock>,
 }
 
 impl Track {
     pub(crate) const fn new(registered: i64, intake: u32, deadline: Option<i32>) -> Self {
-        Self { registered, intake, deadline, facts: Vec::new(), clocks: Vec::new() }
+        Self { registered, intake, deadline, deadline_end: None, facts: Vec::new(), clocks: Vec::new() }
     }
 
     /// Takes in one event of the case behind its registration.
@@ -147,15 +150,16 @@ impl Track {
             ComplaintEvent::Reopened(_) => {
                 self.note(at, seq, What::Reopened);
                 self.end_clocks(day_of(at));
+                self.deadline_end.get_or_insert_with(|| day_of(at));
             }
             ComplaintEvent::Urged(_) => self.note(at, seq, What::Urged),
             ComplaintEvent::ClockStarted(event) => self.start_clock(&event.terms),
             ComplaintEvent::ClockStopped(event) => {
                 if let Some(clock) = self.running(event.clock) {
-                    clock.stops.push((day_number(event.on), NEVER));
+                    clock.stopped = Some(day_number(event.on));
                 }
             }
-            ComplaintEvent::ClockResumed(event) => self.resume_clock(day_number(event.on), &event.terms),
+            ComplaintEvent::ClockResumed(event) => self.resume_clock(&event.terms),
             ComplaintEvent::ClockExtended(event) => self.set_due(&event.terms),
             ComplaintEvent::ClockMet(event) => {
                 if let Some(clock) = self.running(event.clock) {
@@ -186,7 +190,8 @@ impl Track {
             provisional: clock.provisional,
             overdue_from: clock.due.saturating_add(1),
         });
-        let source = self.deadline.map(|day| Due { day, clock: None, provisional: false, overdue_from: day });
+        let deadline = self.deadline.filter(|_| self.deadline_end.is_none());
+        let source = deadline.map(|day| Due { day, clock: None, provisional: false, overdue_from: day });
         clocks.chain(source).min_by_key(|due| (due.overdue_from, due.day))
     }
 
@@ -202,16 +207,14 @@ impl Track {
             kind: terms.rule,
             due: day_number(terms.due_legal),
             provisional: terms.provisional,
-            stops: Vec::new(),
+            stopped: None,
             end: None,
         });
     }
 
-    fn resume_clock(&mut self, on: i32, terms: &ClockTerms) {
-        if let Some(clock) = self.running(terms.rule)
-            && let Some((_, to)) = clock.stops.last_mut()
-        {
-            *to = on;
+    fn resume_clock(&mut self, terms: &ClockTerms) {
+        if let Some(clock) = self.running(terms.rule) {
+            clock.stopped = None;
         }
         self.set_due(terms);
     }

@@ -19,6 +19,9 @@ use crate::register::Register;
 use crate::schema::{self, Purpose};
 use crate::search::{self, SearchWriter, TextRow};
 
+/// The one kind of event that the search index is made of.
+const REGISTERED: &str = "complaint.registered";
+
 /// What questions are answered from without touching a file.
 #[derive(Debug, Clone)]
 pub(crate) struct View {
@@ -154,7 +157,8 @@ impl Writer {
             if Some(event.position) > stored {
                 break;
             }
-            if let Matter::Case(id, ComplaintEvent::Registered(registered)) = feed::read(event)?.matter
+            if *event.kind == *REGISTERED
+                && let Matter::Case(id, ComplaintEvent::Registered(registered)) = feed::read(event)?.matter
                 && let Some(key) = case_table::key_of(&self.conn, id)?
             {
                 jobs.push(TextJob::new(key, event.position, &registered));

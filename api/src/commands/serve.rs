@@ -149,6 +149,7 @@ async fn start_with(global: &Global, config: Config, dev: bool, signals: bool) -
         vault,
         now: Arc::new(crate::clock::now),
         pages: PageLimits { default: config.graphql.page_default, max: config.graphql.page_max },
+        lag: follower.lag(),
     };
     let shutdown = if signals { Shutdown::listen()? } else { Shutdown::new() };
     watch_projections(&shutdown, &follower, &readiness);

@@ -324,7 +324,8 @@ impl Case {
         let day = self.day(app);
         let case = &self.folded.case;
         let open = !matches!(case.stage, complaint::Stage::Closed(_));
-        let source = case.source.as_ref().and_then(|source| source.deadline);
+        // A source's deadline was for its own handling; a reopening begins ours.
+        let source = case.source.as_ref().and_then(|source| source.deadline).filter(|_| case.round == 1);
         open && (source.is_some_and(|deadline| local_day(deadline) <= day)
             || case.clocks.iter().any(|clock| clock.is_exceeded_on(day)))
     }

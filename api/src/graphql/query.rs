@@ -1,5 +1,6 @@
 //! The questions one may ask.
 
+use async_graphql::resolver_utils::EnumType as _;
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 use chrono::NaiveDate;
 use domain::calendar::WorkingCalendar;
@@ -16,6 +17,7 @@ use super::connection::{PageInfo, decode_cursor, encode_cursor, page_size};
 use super::dashboard::{Dashboard, MeasureName, Moment};
 use super::enums::{Category, Channel, Stage, UnitKind};
 use super::error::{ApiError, Code, Field};
+use super::error_code::ErrorCode;
 use super::scalars::{Date, Position};
 use super::unit::Unit;
 use super::workload::Workload;
@@ -123,6 +125,12 @@ pub struct ServerInfo {
     pub calendar: String,
     /// The local day of the province (UTC+8).
     pub today: Date,
+    /// Events that the read models do not show yet.
+    pub lag_events: u32,
+    /// The age of the oldest event that they do not show yet.
+    pub lag_seconds: u32,
+    /// Every code that an error's `extensions.code` can carry.
+    pub error_codes: Vec<ErrorCode>,
 }
 
 /// The questions one may ask.
@@ -577,5 +585,8 @@ async fn server_info(ctx: &Context<'_>) -> Result<ServerInfo, ApiError> {
         read_position: app.models.position().map(Position),
         calendar: WorkingCalendar::mainland().edition().to_string(),
         today: Date(app.today()),
+        lag_events: u32::try_from(app.lag.events()).unwrap_or(u32::MAX),
+        lag_seconds: u32::try_from(app.lag.seconds()).unwrap_or(u32::MAX),
+        error_codes: ErrorCode::items().iter().map(|item| item.value).collect(),
     })
 }

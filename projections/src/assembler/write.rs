@@ -51,6 +51,7 @@ impl Assembler {
     /// The store refused. What was pending is lost: the transaction must be rolled back and the assembler loaded anew.
     pub(crate) fn write(&mut self, conn: &Connection, depth: Depth) -> rusqlite::Result<Sums> {
         let everything = depth == Depth::Everything;
+        self.settle_day();
         if everything || self.pending.lines.len() >= LINES_MAX {
             self.write_lines(conn)?;
         }
@@ -81,7 +82,7 @@ impl Assembler {
     pub(super) fn write_lines(&mut self, conn: &Connection) -> rusqlite::Result<()> {
         let mut rows: Vec<_> =
             self.pending.lines.drain(..).map(|line| (line.key(), line.kind(), line.amount)).collect();
-        rows.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        rows.sort_unstable_by_key(|one| one.0);
         let mut statement = conn.prepare_cached(INSERT_LINE)?;
         for (key, kind, amount) in &rows {
             statement.execute((key, kind, amount))?;

@@ -3,6 +3,7 @@
 use domain::clock::ClockKind;
 use domain::day::day_number;
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
 
 use super::tests::{INTAKE, day, morning};
@@ -38,11 +39,10 @@ fn evening(track: &Track, on: i32) -> Evening {
         }
     }
     let exceeded = track.clocks.iter().any(|clock| {
-        on > clock.due
-            && clock.end.is_none_or(|end| on < end)
-            && !clock.stops.iter().any(|(from, to)| *from <= on && on < *to)
+        on > clock.due && clock.end.is_none_or(|end| on < end) && clock.stopped.is_none_or(|from| from > clock.due)
     });
-    let overdue = open && (exceeded || track.deadline.is_some_and(|deadline| deadline <= on));
+    let first_round = track.deadline_end.is_none_or(|end| on < end);
+    let overdue = open && (exceeded || (first_round && track.deadline.is_some_and(|deadline| deadline <= on)));
     Evening { open, overdue, unit, handler }
 }
 
@@ -57,17 +57,16 @@ fn tracks() -> impl Strategy<Value = Track> {
         _ => What::Reopened,
     });
     let facts = vec((0_i64..300, what), 0..14);
-    let stop = (first..first + 14, prop_oneof![Just(NEVER), first..first + 16]);
-    let end = proptest::option::of(first..first + 16);
-    let clock = (first..first + 14, vec(stop, 0..3), end).prop_map(|(due, stops, end)| Clock {
+    let days = move || option::of(first..first + 16);
+    let clock = (first..first + 14, days(), days()).prop_map(|(due, stopped, end)| Clock {
         kind: ClockKind::Mediate,
         due,
         provisional: false,
-        stops,
+        stopped,
         end,
     });
-    (facts, vec(clock, 0..3), proptest::option::of(first..first + 14)).prop_map(|(facts, clocks, deadline)| {
-        let mut track = Track::new(morning("2026-04-01"), INTAKE, deadline);
+    (facts, vec(clock, 0..3), days(), days()).prop_map(|(facts, clocks, deadline, deadline_end)| {
+        let mut track = Track { deadline_end, ..Track::new(morning("2026-04-01"), INTAKE, deadline) };
         let at = |hours: i64| track.registered + hours * 3_600_000_000;
         track.facts = (1_u32..).zip(facts).map(|(seq, (hours, what))| Fact { at: at(hours), seq, what }).collect();
         track.facts.sort_by_key(|fact| (fact.at, fact.seq));

@@ -189,7 +189,7 @@ fn a_stopped_clock_is_not_overdue_and_a_resumed_one_has_its_new_day() {
 }
 
 #[test]
-fn a_stop_behind_the_last_day_interrupts_the_overdue_days() {
+fn a_stop_behind_the_last_day_changes_nothing() {
     let stopped = ComplaintEvent::ClockStopped(ClockStopped {
         clock: ClockKind::Mediate,
         on: day("2026-04-20"),
@@ -197,15 +197,17 @@ fn a_stop_behind_the_last_day_interrupts_the_overdue_days() {
         evidence: None,
     });
     let resumed = ClockResumed { on: day("2026-04-25"), terms: terms(ClockKind::Mediate, "2026-04-10") };
-    let story = Story::registered("2026-04-01")
+    let stopped = Story::registered("2026-04-01")
         .on("2026-04-01", started(ClockKind::Mediate, "2026-04-10"))
-        .on("2026-04-20", stopped)
-        .on("2026-04-25", ComplaintEvent::ClockResumed(resumed));
-    let overdue = |on| story.at(INTAKE, Measure::Overdue, on);
-    assert_eq!(
-        [overdue("2026-04-19"), overdue("2026-04-20"), overdue("2026-04-24"), overdue("2026-04-25")],
-        [1, 0, 0, 1]
-    );
+        .on("2026-04-20", stopped);
+    assert_eq!(stopped.track.next_due().unwrap().day, day_number(day("2026-04-10")));
+    for on in ["2026-04-11", "2026-04-19", "2026-04-20", "2026-04-30"] {
+        assert_eq!(stopped.at(INTAKE, Measure::Overdue, on), 1);
+    }
+    let resumed = stopped.on("2026-04-25", ComplaintEvent::ClockResumed(resumed));
+    for on in ["2026-04-11", "2026-04-19", "2026-04-20", "2026-04-30"] {
+        assert_eq!(resumed.at(INTAKE, Measure::Overdue, on), 1);
+    }
 }
 
 #[test]
@@ -244,6 +246,13 @@ fn the_deadline_of_a_source_makes_its_own_day_overdue() {
     assert_eq!(story.at(INTAKE, Measure::Overdue, "2026-04-11"), 1);
     assert_eq!(story.at(INTAKE, Measure::Overdue, "2026-04-12"), 0);
     assert_eq!(story.at(INTAKE, Measure::ClosedLate, "2026-04-12"), 1);
+    // A new round has its own periods.
+    let reopened = ComplaintEvent::Reopened(Reopened { reason: "x".to_owned(), round: 2 });
+    let story = story.on("2026-04-20", reopened);
+    assert_eq!(story.at(INTAKE, Measure::Open, "2026-04-20"), 1);
+    assert_eq!(story.at(INTAKE, Measure::Overdue, "2026-04-20"), 0);
+    assert_eq!(story.at(INTAKE, Measure::Overdue, "2026-04-11"), 1);
+    assert_eq!(story.track.next_due(), None);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use domain::complaint::state::RunningClock;
 use domain::complaint::{Complaint, ComplaintEvent};
 use domain::decider::{Happened, fold};
 use domain::envelope::Position;
@@ -212,7 +213,8 @@ proptest! {
             prop_assert_eq!(row.recovered, case.recovered);
             prop_assert_eq!(row.closed_late, case.closed_late);
             prop_assert_eq!(row.registered_at, case.registered_at);
-            let running = case.clocks.iter().filter(|clock| clock.is_running() && clock.stopped_on().is_none());
+            let stands = |clock: &RunningClock| clock.stopped_on().is_some_and(|from| from <= clock.terms.due_legal);
+            let running = case.clocks.iter().filter(|clock| clock.is_running() && !stands(clock));
             let due = running.map(|clock| clock.terms.due_legal).min();
             if case.source.is_none() {
                 let open = row.stage.code() != "closed";

@@ -8,7 +8,7 @@ use domain::money::{Currency, Money};
 
 use super::{Clock, Fact, Handover, NEVER, Track, What};
 
-/// Most facts, clocks or stops that are believed when reading; far beyond any case, far below what fills a memory.
+/// Most facts or clocks that are believed when reading; far beyond any case, far below what fills a memory.
 const ITEMS_MAX: u64 = 1 << 20;
 
 const CURRENCIES: [Currency; 3] = [Currency::Cny, Currency::Hkd, Currency::Mop];
@@ -18,6 +18,7 @@ pub(crate) fn encode(track: &Track) -> Vec<u8> {
     signed(&mut out, track.registered);
     unsigned(&mut out, u64::from(track.intake));
     day_or_never(&mut out, track.deadline.unwrap_or(NEVER));
+    day_or_never(&mut out, track.deadline_end.unwrap_or(NEVER));
     length(&mut out, track.facts.len());
     let mut before = track.registered;
     for fact in &track.facts {
@@ -32,11 +33,7 @@ pub(crate) fn encode(track: &Track) -> Vec<u8> {
         signed(&mut out, i64::from(clock.due));
         out.push(u8::from(clock.provisional));
         day_or_never(&mut out, clock.end.unwrap_or(NEVER));
-        length(&mut out, clock.stops.len());
-        for (from, to) in &clock.stops {
-            signed(&mut out, i64::from(*from));
-            day_or_never(&mut out, *to);
-        }
+        day_or_never(&mut out, clock.stopped.unwrap_or(NEVER));
     }
     out
 }
@@ -48,6 +45,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Track> {
     let intake = input.small()?;
     let deadline = some(input.until()?);
     let mut track = Track::new(registered, intake, deadline);
+    track.deadline_end = some(input.until()?);
     let mut before = registered;
     for _ in 0..input.length()? {
         let at = before.wrapping_add(input.signed()?);
@@ -60,11 +58,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Track> {
         let due = input.day()?;
         let provisional = input.flag()?;
         let end = some(input.until()?);
-        let mut stops = Vec::new();
-        for _ in 0..input.length()? {
-            stops.push((input.day()?, input.until()?));
-        }
-        track.clocks.push(Clock { kind, due, provisional, stops, end });
+        let stopped = some(input.until()?);
+        track.clocks.push(Clock { kind, due, provisional, stopped, end });
     }
     input.0.is_empty().then_some(track)
 }
@@ -249,20 +244,21 @@ mod tests {
     }
 
     fn clocks() -> impl Strategy<Value = Clock> {
-        let to = prop_oneof![Just(NEVER), -9_i32..40_000];
-        let end = option::of(-9_i32..40_000);
-        (0_usize..10, any::<i32>(), any::<bool>(), vec((any::<i32>(), to), 0..3), end).prop_map(
-            |(kind, due, provisional, stops, end)| Clock { kind: ClockKind::ALL[kind], due, provisional, stops, end },
-        )
+        let days = || option::of(-9_i32..40_000);
+        (0_usize..10, any::<i32>(), any::<bool>(), days(), days()).prop_map(|(kind, due, provisional, stopped, end)| {
+            Clock { kind: ClockKind::ALL[kind], due, provisional, stopped, end }
+        })
     }
 
     fn tracks() -> impl Strategy<Value = Track> {
         let facts = vec((any::<i64>(), any::<u32>(), whats()), 0..12);
-        (any::<i64>(), any::<u32>(), option::of(-9_i32..40_000), facts, vec(clocks(), 0..4)).prop_map(
-            |(registered, intake, deadline, facts, clocks)| Track {
+        let days = (option::of(-9_i32..40_000), option::of(-9_i32..40_000));
+        (any::<i64>(), any::<u32>(), days, facts, vec(clocks(), 0..4)).prop_map(
+            |(registered, intake, (deadline, deadline_end), facts, clocks)| Track {
                 registered,
                 intake,
                 deadline,
+                deadline_end,
                 facts: facts.into_iter().map(|(at, seq, what)| Fact { at, seq, what }).collect(),
                 clocks,
             },

@@ -15,7 +15,7 @@ pub(super) fn per_second(count: u64, took: Duration) -> u64 {
 
 /// `part` of `whole` in hundredths; 0 without a whole.
 pub(super) fn percent(part: u64, whole: u64) -> u64 {
-    if whole == 0 { 0 } else { part.saturating_mul(100) / whole }
+    part.saturating_mul(100).checked_div(whole).unwrap_or(0)
 }
 
 pub(super) fn micros(took: Duration) -> u64 {

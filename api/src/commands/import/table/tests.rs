@@ -12,7 +12,10 @@ fn open(name: &str, content: &[u8]) -> Result<Table, TableError> {
 }
 
 /// Line number and the two cells `no` and `text` of every row.
-fn rows(name: &str, content: &[u8]) -> Vec<(u64, Result<(String, String), String>)> {
+/// A row's line, and its two cells or what is wrong with it.
+type Line = (u64, Result<(String, String), String>);
+
+fn rows(name: &str, content: &[u8]) -> Vec<Line> {
     let mut table = open(name, content).unwrap();
     let columns = [table.column("case.column", "no").unwrap(), table.column("activity.column", "text").unwrap()];
     let mut rows = Vec::new();

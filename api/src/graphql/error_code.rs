@@ -1,0 +1,92 @@
+//! Every code that `extensions.code` can carry, as one enum of the schema.
+
+use async_graphql::Enum;
+
+/// Why there is no answer: `extensions.code` of an error is one of these.
+#[derive(Debug, Enum, Copy, Clone, Eq, PartialEq)]
+pub enum ErrorCode {
+    /// The filing or the unit is registered already.
+    AlreadyExists,
+    /// The body or its parameters are not a GraphQL request.
+    BadRequest,
+    /// Several requests came in one body.
+    BatchNotSupported,
+    /// The body has more bytes than allowed.
+    BodyTooLarge,
+    /// The command id was used before with another body; a new act needs a new id.
+    CommandReused,
+    /// The document selects more, or carries more directives, than allowed.
+    DocumentTooComplex,
+    /// The document nests deeper than allowed.
+    DocumentTooDeep,
+    /// The document has more bytes than allowed.
+    DocumentTooLarge,
+    /// A mutation's root holds one response key twice.
+    DuplicateMutationField,
+    /// The token's role or unit does not allow it.
+    Forbidden,
+    /// The document is not GraphQL.
+    GraphqlParseFailed,
+    /// The document, its variables or its arguments do not fit the schema.
+    GraphqlValidationFailed,
+    /// Our fault; the request id leads to the cause in our log.
+    Internal,
+    /// An argument is not of its form.
+    InvalidInput,
+    /// The method is not allowed here, or not for this operation.
+    MethodNotAllowed,
+    /// Nothing the client accepts can carry the answer.
+    NotAcceptable,
+    /// The state of the case does not allow the act; `allowed` lists what it does.
+    NotAllowedNow,
+    /// There is nothing with that id that the caller may see.
+    NotFound,
+    /// The read models have not reached the position asked for; try again.
+    NotYet,
+    /// Too many requests; wait and try again.
+    RateLimited,
+    /// A rule of the law or of the practice forbids it.
+    RuleViolated,
+    /// The case moved on since the revision the caller had read; `changes` lists what happened.
+    StaleRevision,
+    /// The time for this request is over.
+    Timeout,
+    /// A time in the future, too long ago, or before the last act.
+    TimeOutOfRange,
+    /// The document uses more aliases than allowed.
+    TooManyAliases,
+    /// One WebSocket connection asked for more operations at once than allowed.
+    TooManySubscriptions,
+    /// No valid token came, or it has expired.
+    Unauthenticated,
+    /// The server cannot write now; nothing was changed; try again.
+    Unavailable,
+    /// No such region in the table of divisions.
+    UnknownRegion,
+    /// No such rule, or none in force on that day.
+    UnknownRule,
+    /// No such unit is registered, or it is retired.
+    UnknownUnit,
+    /// The body is not `application/json` in UTF-8.
+    UnsupportedMediaType,
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::resolver_utils::EnumType as _;
+
+    use super::ErrorCode;
+    use crate::edge::fault::Code as EdgeCode;
+    use crate::graphql::error::Code;
+
+    #[test]
+    fn the_schema_lists_every_code_and_no_other() {
+        let mut sent: Vec<&str> =
+            EdgeCode::ALL.iter().map(|code| code.as_str()).chain(Code::ALL.iter().map(|code| code.as_str())).collect();
+        sent.sort_unstable();
+        sent.dedup();
+        let mut listed: Vec<&str> = ErrorCode::items().iter().map(|item| item.name).collect();
+        listed.sort_unstable();
+        assert_eq!(listed, sent);
+    }
+}
