@@ -167,12 +167,12 @@ mod tests {
     async fn metrics_are_on_the_admin_port_only() {
         let resource = Resource::builder_empty().with_service_name("test").build();
         let metrics = Arc::new(Metrics::new(resource).unwrap());
-        metrics.events_appended(3, std::time::Duration::from_millis(1));
+        metrics.observe_log_position(|| 3);
         let readiness = Readiness::default();
 
         let (status, body) = ask(admin_routes(readiness.clone(), metrics), "/metrics").await;
         assert_eq!(status, StatusCode::OK);
-        assert!(body.contains("events_appended_total 3"), "{body}");
+        assert!(body.contains("log_position 3"), "{body}");
         let (status, _) = ask(health_routes(readiness), "/metrics").await;
         assert_eq!(status, StatusCode::NOT_FOUND);
     }

@@ -15,6 +15,11 @@ use crate::config::{Config, Environment};
 /// The master key that `demo` and `init --create-master-key` make.
 pub const MASTER_KEY_FILE: &str = "master.key";
 
+/// Memory of a bulk writer: the indexes of ten million events.
+const BULK_CACHE_KIB: u32 = 1024 * 1024;
+/// Pages of 8 KiB a bulk writer gathers before it moves them: half a gigabyte.
+const BULK_CHECKPOINT_PAGES: u32 = 65_536;
+
 /// A data folder.
 #[derive(Debug, Clone)]
 pub struct DataDir {
@@ -79,13 +84,24 @@ impl DataDir {
         if create {
             std::fs::create_dir_all(&self.root)?;
         }
+        let options = SqliteOptions { create, ..log_options(config, stamp) };
+        Ok(Arc::new(SqliteLog::open(&self.log_path(), options)?))
+    }
+
+    /// Opens the log to write very much at once: more pages are kept in memory and gathered before they are moved into
+    /// the database, because a page of an index that is changed a hundred times need not be written a hundred times.
+    ///
+    /// # Errors
+    /// There is no log, or it cannot be opened; the text says what to do.
+    pub fn open_log_for_bulk(
+        &self,
+        config: &Config,
+        stamp: event_log::memory::Stamp,
+    ) -> Result<Arc<SqliteLog>, Failure> {
         let options = SqliteOptions {
-            create,
-            queue_max: config.log.queue_max,
-            batch_events_max: config.log.batch_events_max,
-            batch_bytes_max: config.log.batch_bytes_max,
-            readers: config.log.readers,
-            ..SqliteOptions::new(stamp)
+            writer_cache_kib: BULK_CACHE_KIB,
+            checkpoint_pages: BULK_CHECKPOINT_PAGES,
+            ..log_options(config, stamp)
         };
         Ok(Arc::new(SqliteLog::open(&self.log_path(), options)?))
     }
@@ -156,6 +172,16 @@ impl DataDir {
             }
             opened => Ok(opened?),
         }
+    }
+}
+
+fn log_options(config: &Config, stamp: event_log::memory::Stamp) -> SqliteOptions {
+    SqliteOptions {
+        queue_max: config.log.queue_max,
+        batch_events_max: config.log.batch_events_max,
+        batch_bytes_max: config.log.batch_bytes_max,
+        readers: config.log.readers,
+        ..SqliteOptions::new(stamp)
     }
 }
 

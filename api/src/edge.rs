@@ -15,6 +15,7 @@ use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::any;
 use chrono::{DateTime, Utc};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::{NoContext, Timestamp, Uuid};
@@ -59,6 +60,9 @@ pub struct EdgeLimits {
     pub ws_message_bytes_max: usize,
     /// Operations open at once on one WebSocket connection. One more is `TOO_MANY_SUBSCRIPTIONS` for that operation.
     pub ws_subscriptions_max: usize,
+    /// Subscriptions open at once over all clients, event streams and `WebSockets` together. One more is
+    /// `TOO_MANY_SUBSCRIPTIONS` (503).
+    pub subscriptions_max: usize,
     /// Time from the WebSocket upgrade to `connection_init`; then 4408.
     pub init_timeout: Duration,
     /// Time to read a body, and again to execute a query or a mutation; then `TIMEOUT`. Subscriptions have no end.
@@ -80,6 +84,7 @@ impl Default for EdgeLimits {
             directives_max: 50,
             ws_message_bytes_max: 256 * 1024,
             ws_subscriptions_max: 16,
+            subscriptions_max: 1_000,
             init_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(12),
@@ -99,6 +104,12 @@ pub trait Gatekeeper: Send + Sync + 'static {
     /// Called once for an HTTP request and once for a WebSocket connection, always before anything is executed. The
     /// refusal's text is shown to the client.
     async fn authenticate(&self, bearer: Option<&str>) -> Result<Admitted<Self::Principal>, Refusal>;
+
+    /// Takes what an operation costs from what the principal may still ask for.
+    ///
+    /// Called for every operation that was found fit for execution, over HTTP and WebSocket alike. The cost is at least
+    /// 1. A refusal ends the operation; a WebSocket connection stays open.
+    async fn charge(&self, principal: &Self::Principal, cost: u32) -> Result<(), Refusal>;
 }
 
 /// A principal that was let in.
@@ -110,7 +121,7 @@ pub struct Admitted<P> {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// Why a principal was not let in. Everything in it is shown to the client.
+/// Why a principal was not let in, or not served now. Everything in it is shown to the client.
 #[derive(Debug, Clone)]
 pub struct Refusal {
     /// The HTTP status; 401 adds `WWW-Authenticate: Bearer`. On a WebSocket 5xx closes with 4500, anything else with 4403.
@@ -141,7 +152,7 @@ pub fn router<E: Executor, G: Gatekeeper>(
     shutdown: CancellationToken,
     now: Now,
 ) -> Router {
-    let edge = Arc::new(Edge { executor, gatekeeper, limits, shutdown, now });
+    let edge = Arc::new(Edge::new(executor, gatekeeper, limits, shutdown, now));
     Router::new()
         .route("/graphql", any(http::handle::<E, G>))
         .route("/graphql/ws", any(ws::upgrade::<E, G>))
@@ -153,11 +164,18 @@ struct Edge<E, G> {
     executor: E,
     gatekeeper: Arc<G>,
     limits: EdgeLimits,
+    /// The places for open subscriptions that are still free.
+    subscriptions: Arc<Semaphore>,
     shutdown: CancellationToken,
     now: Now,
 }
 
 impl<E, G> Edge<E, G> {
+    fn new(executor: E, gatekeeper: Arc<G>, limits: EdgeLimits, shutdown: CancellationToken, now: Now) -> Self {
+        let subscriptions = Arc::new(Semaphore::new(limits.subscriptions_max.min(Semaphore::MAX_PERMITS)));
+        Self { executor, gatekeeper, limits, subscriptions, shutdown, now }
+    }
+
     /// The facts of one operation that arrives with these headers.
     fn facts(&self, headers: &HeaderMap) -> RequestFacts {
         RequestFacts { request_id: self.request_id(), traceparent: traceparent(headers) }

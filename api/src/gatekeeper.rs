@@ -37,13 +37,6 @@ impl Gatekeeper for TokenGate {
         let bearer = bearer.unwrap_or_default();
         match self.verifier.verify(bearer, (self.now)()).await {
             Ok(principal) => {
-                if let Err(wait) = self.limiter.check(&principal.subject, 1) {
-                    return Err(Refusal {
-                        status: StatusCode::TOO_MANY_REQUESTS,
-                        code: "RATE_LIMITED",
-                        message: format!("too many requests; try again in {} ms", wait.after.as_millis()),
-                    });
-                }
                 let expires_at = Some(principal.expires_at);
                 Ok(Admitted { principal, expires_at })
             }
@@ -59,5 +52,13 @@ impl Gatekeeper for TokenGate {
                 Err(Refusal { status: StatusCode::UNAUTHORIZED, code: "UNAUTHENTICATED", message: error.to_string() })
             }
         }
+    }
+
+    async fn charge(&self, principal: &Principal, cost: u32) -> Result<(), Refusal> {
+        self.limiter.check(&principal.subject, cost).map_err(|wait| Refusal {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            code: "RATE_LIMITED",
+            message: format!("too many requests; try again in {} ms", wait.after.as_millis()),
+        })
     }
 }

@@ -45,7 +45,7 @@ use self::life::{Doer, Life, Step, World};
 use self::network::{Network, officer};
 use self::office::{Office, moment};
 use crate::commands::Failure;
-use crate::process::registration;
+use domain::filing::registration;
 
 /// Most cases of one plan.
 pub const CASES_MAX: u64 = 100_000_000;
@@ -248,7 +248,7 @@ impl Generator {
         let clerk = Doer { officer: officer(&unit, &mut self.dice), unit };
         let filing = body.received.filing;
         let stream = filing.stream();
-        let id = CommandId::derived(&["generated", stream.as_str()]);
+        let id = CommandId::derived_at(now, &["generated", stream.as_str()]);
         let ctx = Context {
             now,
             unit: &clerk.unit,

@@ -91,8 +91,6 @@ pub struct Metrics {
     registry: Registry,
     graphql_requests: Counter<u64>,
     graphql_request_seconds: Histogram<f64>,
-    events_appended: Counter<u64>,
-    append_seconds: Histogram<f64>,
     projections: Arc<Projections>,
     log_position: Arc<LogPosition>,
     /// The instruments end with it.
@@ -128,11 +126,6 @@ impl Metrics {
                 "graphql_request_seconds",
                 "Time from a GraphQL request to its answer",
             ),
-            events_appended: meter
-                .u64_counter("events_appended")
-                .with_description("Events appended to the log")
-                .build(),
-            append_seconds: seconds(&meter, "append_seconds", "Time from an append to its durability"),
             projections,
             log_position,
             _provider: provider,
@@ -147,12 +140,6 @@ impl Metrics {
         if kind != OperationType::Subscription {
             self.graphql_request_seconds.record(elapsed.as_secs_f64(), &[kind_label]);
         }
-    }
-
-    /// Counts the events of one append.
-    pub fn events_appended(&self, events: u64, elapsed: Duration) {
-        self.events_appended.add(events, &[]);
-        self.append_seconds.record(elapsed.as_secs_f64(), &[]);
     }
 
     /// Asks `look` for the lag of a projection whenever metrics are read. It must answer at once.
@@ -274,14 +261,13 @@ mod tests {
     }
 
     #[test]
-    fn requests_and_appends_are_counted() {
+    fn requests_are_counted() {
         let metrics = metrics();
         let elapsed = Duration::from_millis(3);
         metrics.graphql_request(OperationType::Query, Outcome::Ok, elapsed);
         metrics.graphql_request(OperationType::Query, Outcome::Ok, elapsed);
         metrics.graphql_request(OperationType::Mutation, Outcome::ClientError, elapsed);
         metrics.graphql_request(OperationType::Subscription, Outcome::Ok, elapsed);
-        metrics.events_appended(5, elapsed);
 
         let text = metrics.encode();
 
@@ -292,8 +278,6 @@ mod tests {
             r#"graphql_request_seconds_count{operation_type="query"} 2"#,
             r#"graphql_request_seconds_bucket{operation_type="query",le="0.005"} 2"#,
             r#"graphql_request_seconds_bucket{operation_type="query",le="0.0025"} 0"#,
-            "events_appended_total 5",
-            "append_seconds_count 1",
         ] {
             assert!(has_line(&text, line), "{line}\n{text}");
         }

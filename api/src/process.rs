@@ -5,12 +5,11 @@
 
 use std::path::{Path, PathBuf};
 
-use domain::complaint::event::Registered;
 use domain::complaint::register::Register;
 use domain::complaint::{Act, Complaint, ComplaintCommand, Rejection};
 use domain::decider::Context;
 use domain::envelope::{Position, RecordedEvent};
-use domain::filing::{Filing, FilingItem, ItemKind, Received};
+use domain::filing::{Filing, FilingItem, ItemKind, Received, registration};
 use domain::id::{ComplaintId, StreamId};
 use event_log::digest::command_digest;
 use event_log::execute::{self, Done, ExecuteError, Issue, LoadError, load};
@@ -71,7 +70,8 @@ async fn register(app: &App, received: &Received, item: &FilingItem, split: &Rec
         correlation: Some(meta.command),
         traceparent: meta.traceparent,
     };
-    let ctx = Context { now: split.recorded_at.max(split.occurred_at), ..app.context(&meta.unit, &meta.actor) };
+    // The moment of the filing: what was in time for it is in time for what follows from it.
+    let ctx = Context { now: split.occurred_at, ..app.context(&meta.unit, &meta.actor) };
     let body = ComplaintCommand {
         at: Some(split.occurred_at),
         act: Act::Register(Box::new(Register { registered: registration(received, item), handler: None })),
@@ -81,25 +81,6 @@ async fn register(app: &App, received: &Received, item: &FilingItem, split: &Rec
         .await
         .map_err(ChainError::Register)?;
     Ok(Led { complaint, done })
-}
-
-/// What a filing's matter says as the registration of a complaint.
-#[must_use]
-pub fn registration(received: &Received, item: &FilingItem) -> Registered {
-    Registered {
-        filing: received.filing,
-        item: item.item,
-        number: item.number.clone(),
-        channel: received.channel,
-        category: item.category,
-        region: received.region,
-        unit: received.unit.clone(),
-        respondent: item.respondent.clone(),
-        amount: item.amount,
-        remedies: item.remedies.clone(),
-        facts: item.facts.clone(),
-        source: item.source.clone(),
-    }
 }
 
 /// How far the process manager has read, kept in the data folder so that a start does not read the whole log.
@@ -138,7 +119,14 @@ pub async fn advance(app: &App, bookmark: &Bookmark) -> Result<(), ChainError> {
     loop {
         let page = app.log.read_all(bookmark.read(), CATCH_UP_PAGE).await.map_err(ChainError::Read)?;
         for event in page.events.iter().filter(|event| &*event.kind == "filing.split") {
-            complete_filing(app, &event.stream).await?;
+            match complete_filing(app, &event.stream).await {
+                Ok(_) => {}
+                // A refusal stays one however often it is asked; what stands behind it must not wait for it.
+                Err(ChainError::Register(error @ ExecuteError::Rejected(_))) => {
+                    tracing::error!(event.position = %event.position, error = %error, "A filing's complaint is refused for good");
+                }
+                Err(error) => return Err(error),
+            }
         }
         let Some(last) = page.events.last() else { return Ok(()) };
         bookmark.write(last.position).map_err(ChainError::Bookmark)?;

@@ -45,6 +45,7 @@ pub use rejection::Rejection;
 pub use state::{Case, Complaint, Stage};
 
 use crate::decider::{Context, Decider, Happened};
+use crate::privacy::FreeText;
 
 /// An act may be entered at most this many days after it was done.
 pub const BACKDATE_DAYS_MAX: i64 = 30;
@@ -120,6 +121,48 @@ impl Act {
             Self::Note(_) => Action::Note,
             Self::Urge(_) => Action::Urge,
         })
+    }
+}
+
+impl Act {
+    /// The free texts of the act with the names of their fields, for the edge to check and seal.
+    pub fn free_texts_mut(&mut self) -> Vec<(&'static str, &mut FreeText)> {
+        let one = |name, text| vec![(name, text)];
+        let maybe = |text: Option<_>| text.map_or_else(Vec::new, |text| vec![("note", text)]);
+        match self {
+            Self::Dispatch(act) => maybe(act.note.as_mut()),
+            Self::ReturnToIntake(act) => maybe(act.note.as_mut()),
+            Self::RecordSession(act) => maybe(act.note.as_mut()),
+            Self::Terminate(act) => maybe(act.note.as_mut()),
+            Self::DecideClue(act) => maybe(act.note.as_mut()),
+            Self::Refuse(act) => one("reason", &mut act.reason),
+            Self::Withdraw(act) => one("reason", &mut act.reason),
+            Self::ExtendClock(act) => one("reason", &mut act.reason),
+            Self::Reopen(act) => one("reason", &mut act.reason),
+            Self::RecordClue(act) => one("summary", &mut act.summary),
+            Self::Note(act) => one("text", &mut act.text),
+            Self::Urge(act) => one("note", &mut act.note),
+            Self::Register(_)
+            | Self::Adopt(_)
+            | Self::Receive(_)
+            | Self::AssignHandler(_)
+            | Self::Accept(_)
+            | Self::OpenMediation(_)
+            | Self::ReachAgreement(_)
+            | Self::Settle(_)
+            | Self::GiveNotice(_)
+            | Self::StopClock(_)
+            | Self::ResumeClock(_)
+            | Self::Close(_) => Vec::new(),
+        }
+    }
+
+    /// Checks the free texts as the decision would, for the edge to ask before it seals them.
+    ///
+    /// # Errors
+    /// One is empty or too long.
+    pub fn check_texts(&mut self) -> Result<(), Rejection> {
+        self.free_texts_mut().into_iter().try_for_each(|(field, text)| check_free(field, text))
     }
 }
 
@@ -206,7 +249,7 @@ fn decide_act(case: &Case, act: Act, moment: &Moment<'_>) -> Result<Vec<Complain
         Act::ResumeClock(act) => act.decide(case, moment),
         Act::ExtendClock(act) => act.decide(case, moment),
         Act::RecordClue(act) => act.decide(moment),
-        Act::DecideClue(act) => Ok(act.decide(case, moment)),
+        Act::DecideClue(act) => act.decide(case, moment),
         Act::Close(act) => act.decide(case, moment),
         Act::Reopen(act) => act.decide(case, moment),
         Act::Note(act) => act.decide(),
@@ -243,7 +286,20 @@ pub(crate) fn check_text(field: &'static str, text: &str) -> Result<(), Rejectio
     Ok(())
 }
 
-/// Checks a free text that may be left out.
-pub(crate) fn check_note(field: &'static str, text: Option<&String>) -> Result<(), Rejection> {
+/// Checks a text that may be left out.
+pub(crate) fn check_optional(field: &'static str, text: Option<&String>) -> Result<(), Rejection> {
     text.map_or(Ok(()), |text| check_text(field, text))
+}
+
+/// Checks a free text; a sealed one was checked before it was sealed.
+pub(crate) fn check_free(field: &'static str, text: &FreeText) -> Result<(), Rejection> {
+    match text {
+        FreeText::Open(text) => check_text(field, text),
+        FreeText::Sealed(_) => Ok(()),
+    }
+}
+
+/// Checks a free text that may be left out.
+pub(crate) fn check_note(field: &'static str, text: Option<&FreeText>) -> Result<(), Rejection> {
+    text.map_or(Ok(()), |text| check_free(field, text))
 }

@@ -8,6 +8,8 @@ use thiserror::Error;
 
 pub use event::{Complainant, FilingEvent, FilingItem, ItemKind, Received, Split};
 
+use crate::complaint::event::Registered;
+use crate::complaint::{Rejection, register};
 use crate::decider::{Context, Decider, Happened};
 use crate::id::FilingId;
 
@@ -32,6 +34,8 @@ pub enum FilingRejection {
     Items(usize),
     #[error("the matters must be numbered 1, 2, 3 …; number {0} is out of order")]
     ItemNumber(u16),
+    #[error("matter {item} could not be registered as a complaint: {source}")]
+    Item { item: u16, source: Rejection },
     #[error("a filing's time must not lie in the future")]
     InFuture,
     #[error("a filing may be entered at most {} days late", crate::complaint::BACKDATE_DAYS_MAX)]
@@ -43,6 +47,25 @@ pub enum FilingRejection {
 pub enum Filing {
     Unknown,
     Received(Box<Received>, Vec<FilingItem>),
+}
+
+/// What a filing's matter says as the registration of a complaint.
+#[must_use]
+pub fn registration(received: &Received, item: &FilingItem) -> Registered {
+    Registered {
+        filing: received.filing,
+        item: item.item,
+        number: item.number.clone(),
+        channel: received.channel,
+        category: item.category,
+        region: received.region,
+        unit: received.unit.clone(),
+        respondent: item.respondent.clone(),
+        amount: item.amount,
+        remedies: item.remedies.clone(),
+        facts: item.facts.clone(),
+        source: item.source.clone(),
+    }
 }
 
 impl Decider for Filing {
@@ -71,6 +94,11 @@ impl Decider for Filing {
             if item.item != expected {
                 return Err(FilingRejection::ItemNumber(item.item));
             }
+        }
+        // What could never become a complaint is refused here, before anything of it is stored.
+        for item in command.items.iter().filter(|item| item.kind == ItemKind::Complaint) {
+            register::check(&registration(&command.received, item))
+                .map_err(|source| FilingRejection::Item { item: item.item, source })?;
         }
         let at = command.at.unwrap_or(ctx.now);
         if at > ctx.now + crate::complaint::FUTURE_TOLERANCE {

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
@@ -98,13 +99,30 @@ impl CommandId {
     /// The id of the `index`-th event of this command on `stream`.
     #[must_use]
     pub fn event(self, stream: &StreamId, index: usize) -> EventId {
-        EventId(derive(&[self.0.as_bytes(), stream.as_str().as_bytes(), &index.to_be_bytes()]))
+        EventId(derive(&[
+            self.0.as_bytes(),
+            stream.as_str().as_bytes(),
+            &u64::try_from(index).unwrap_or(u64::MAX).to_be_bytes(),
+        ]))
     }
 
     /// The id of a command that a process manager issues because of this one.
     #[must_use]
     pub fn follow_up(self, step: &str) -> Self {
         Self(derive(&[self.0.as_bytes(), step.as_bytes()]))
+    }
+
+    /// As [`CommandId::derived`], but sorted by time like a UUID of version 7 (RFC 9562 section 5.7): a store's index of
+    /// command ids then grows at its end instead of everywhere. Callers that choose version 7 do their server the same good.
+    #[must_use]
+    pub fn derived_at(at: DateTime<Utc>, parts: &[&str]) -> Self {
+        let millis = u64::try_from(at.timestamp_millis()).unwrap_or(0);
+        let hash = derive_text("command-at", parts);
+        let mut random = [0; 10];
+        for (byte, source) in random.iter_mut().zip(hash.as_bytes()) {
+            *byte = *source;
+        }
+        Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
 
     /// The id of a command that is determined by what it does, for imports and generated data.
@@ -162,7 +180,7 @@ impl SubjectId {
 fn derive(parts: &[&[u8]]) -> Uuid {
     let mut name = Vec::with_capacity(parts.iter().map(|part| part.len() + 8).sum());
     for part in parts {
-        name.extend_from_slice(&part.len().to_be_bytes());
+        name.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         name.extend_from_slice(part);
     }
     Uuid::new_v5(&NAMESPACE, &name)
@@ -329,6 +347,15 @@ mod tests {
         assert_ne!(filing, FilingId::derived("1231", "51440100002026042700001"));
         let golden = [filing.to_string(), ComplaintId::of_item(filing, 1).to_string()];
         assert_eq!(golden, include_str!("../data/derived-ids.txt").lines().collect::<Vec<_>>()[..]);
+    }
+
+    #[test]
+    fn ids_derived_at_a_time_sort_by_it() {
+        let at = |seconds| CommandId::derived_at(DateTime::from_timestamp(seconds, 0).unwrap(), &["a"]);
+        assert!(at(1) < at(2) && at(2) < at(3_000_000_000));
+        assert_eq!(at(7), at(7));
+        assert_ne!(at(7), CommandId::derived_at(DateTime::from_timestamp(7, 0).unwrap(), &["b"]));
+        assert_eq!(at(7).as_uuid().get_version_num(), 7);
     }
 
     #[test]

@@ -33,3 +33,36 @@ impl fmt::Debug for Sealed {
         write!(f, "Sealed({}, {} bytes)", self.subject, self.ciphertext.len())
     }
 }
+
+/// A free text of an act.
+///
+/// Officers name people in notes and reasons, so the edge seals it under the key of the filing's complainant before it is
+/// decided upon. Open only where its author vouches that it names nobody: imported activities
+/// and generated cases.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FreeText {
+    Sealed(Sealed),
+    Open(String),
+}
+
+impl fmt::Debug for FreeText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sealed(sealed) => sealed.fmt(f),
+            Self::Open(text) => write!(f, "Open({} bytes)", text.len()),
+        }
+    }
+}
+
+impl From<String> for FreeText {
+    fn from(text: String) -> Self {
+        Self::Open(text)
+    }
+}
+
+impl From<&str> for FreeText {
+    fn from(text: &str) -> Self {
+        Self::Open(text.to_owned())
+    }
+}

@@ -46,7 +46,7 @@ pub trait Stored: Sized {
     const KINDS: &'static [(&'static str, u16)];
 }
 
-/// Gives an event enum its stored names: it implements [`Stored`](crate::wire::Stored) for it.
+/// Gives an event enum its stored names: it implements [`Stored`] for it.
 ///
 /// The crate that uses it needs `serde_json`, whose errors the trait names.
 #[macro_export]

@@ -27,6 +27,10 @@ const PLAIN_KINDS: [&str; 7] = [
     "complaint.waiting-ended",
 ];
 
+/// Streams of other lives, which nothing here shows. Their events move the checkpoint and are not read, so that a
+/// kind that only their own life knows holds nothing up. Streams of any other category must be readable.
+const FOREIGN_CATEGORIES: [&str; 7] = ["referral", "rulebook", "calendar", "report", "enquiry", "operator", "subject"];
+
 /// An event that has been read.
 #[derive(Debug)]
 pub(crate) struct Feed {
@@ -43,14 +47,15 @@ pub(crate) enum Matter {
     /// It happened to this case, and nothing more.
     Touched(ComplaintId),
     Unit(UnitId, UnitEvent),
-    /// Known, and of no concern.
+    /// Known, or of a life that is not shown: of no concern.
     Other,
 }
 
 /// Reads an event.
 ///
 /// # Errors
-/// The kind, the schema or the payload is not known. There is no skipping: the caller halts.
+/// The kind, the schema or the payload is not known. There is no skipping within the lives that are shown: the caller
+/// halts.
 pub(crate) fn read(event: &RecordedEvent) -> Result<Feed, ApplyError> {
     if event.position.get() > POSITION_MAX {
         return Err(ApplyError::Position { position: event.position });
@@ -68,6 +73,9 @@ pub(crate) fn read(event: &RecordedEvent) -> Result<Feed, ApplyError> {
 }
 
 fn matter(event: &RecordedEvent) -> Result<Matter, ApplyError> {
+    if FOREIGN_CATEGORIES.contains(&event.stream.category()) {
+        return Ok(Matter::Other);
+    }
     let kind: &str = &event.kind;
     if PLAIN_KINDS.contains(&kind) {
         check::<ComplaintEvent>(event)?;

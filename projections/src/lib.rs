@@ -1,8 +1,8 @@
 //! What can be seen: read models built from the log.
 //!
 //! Architecture invariants:
-//! - Rows and checkpoint move in one transaction. An event that cannot be read halts the projection with a typed error;
-//!   nothing is skipped.
+//! - Rows and checkpoint move in one transaction. An event that cannot be read halts the projection with a typed error:
+//!   of the lives that are shown nothing is skipped ([`feed`]).
 //! - Every number is a sum of ledger lines, booked as the difference that an event made to what its case contributes
 //!   ([`contribution`]). So the list behind a number is the lines that make it up, and any day can be asked about as known
 //!   at any other.

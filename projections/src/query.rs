@@ -156,7 +156,8 @@ pub struct CaseFilter {
     /// What number, business or facts must hold.
     pub text: Option<String>,
     /// The list behind a number of a dashboard: the cases that make it up. Then scope, region and unit mean where the
-    /// case stood when it counted, not where it stands.
+    /// case stood when it counted, not where it stands. Stage, number, business and text are about the case as it is
+    /// today: with one of them, only cases that still stand inside the caller's authority are in the list.
     pub measure: Option<(Measure, AsOf)>,
 }
 

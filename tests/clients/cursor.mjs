@@ -1,7 +1,7 @@
 // What the following clients share: their arguments, and following a cursor over a connection that may be cut.
 
 /** The subscription they follow. */
-export const DOCUMENT = 'subscription($after: String) { caseEvents(after: $after) { position kind } }';
+export const DOCUMENT = 'subscription($after: Position) { caseEvents(after: $after) { position kind } }';
 
 /** Reads `URL TOKEN AFTER COUNT [--cut N]`; an AFTER of `-` follows from the beginning. */
 export function readArguments(argv) {

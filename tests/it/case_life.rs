@@ -98,7 +98,14 @@ async fn a_command_happens_once_and_answers_the_same_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn personal_data_is_for_those_who_handle_the_case() {
     let server = TestServer::new().await;
-    let flow = Flow::filed(&server, "SEAL-1").await;
+    let flow = Flow::filed(&server, "SEAL-1").await.received().await;
+    let station = flow.station.clone();
+    let note = json!({"kind": "CALL", "text": "陈小明来电，住址天河区测试路1号"});
+    flow.act(&station, "noteWork", "NoteWorkInput", note).await;
+    flow.act(&station, "withdrawCase", "WithdrawCaseInput", json!({"reason": "陈小明本人撤回"})).await;
+    let history = "query($id: UUID!) { caseHistory(id: $id) { edges { node { kind data } } } }";
+    let told = server.data(&station, history, json!({"id": flow.id})).await.to_string();
+    assert!(told.contains("陈小明来电") && told.contains("本人撤回"), "who handles the case reads its notes: {told}");
     let query = "query($id: UUID!) { case(id: $id) { number facts complainant { name phone } history { edges { node { kind data } } } } }";
     let data = server.data(&flow.clerk, query, json!({"id": flow.id})).await;
     assert_eq!(data["case"]["complainant"], json!({"name": "陈小明", "phone": "19900001234"}));
@@ -110,7 +117,7 @@ async fn personal_data_is_for_those_who_handle_the_case() {
     let dir = server.stop().await;
     for file in ["log.sqlite", "log.sqlite-wal"] {
         let bytes = std::fs::read(dir.path().join(file)).unwrap_or_default();
-        for secret in ["陈小明", "19900001234", "天河区测试路1号", "购买的水壶漏水"] {
+        for secret in ["陈小明", "19900001234", "天河区测试路1号", "购买的水壶漏水", "本人撤回"] {
             assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret} in {file}");
         }
     }

@@ -11,6 +11,7 @@ mod contracts;
 mod crash;
 mod deadlines;
 mod filings;
+mod limits;
 mod real_history;
 mod subscriptions;
 mod time_travel;

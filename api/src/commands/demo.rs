@@ -93,9 +93,12 @@ async fn provide(dir: &DataDir, config: &Config, args: &DemoArgs) -> Result<(), 
             eprintln!("an earlier demo in {} was cut short; making it anew", dir.root().display());
             folder::discard(dir, config)?;
         }
-        None if dir.log_path().exists() => {
+        None if [dir.log_path(), dir.vault_path(), dir.models_path(), dir.master_key_path()]
+            .iter()
+            .any(|file| file.exists()) =>
+        {
             return Err(format!(
-                "{} holds a log that no demo made; name another folder with --data",
+                "{} holds data that no demo made; name another folder with --data",
                 dir.root().display()
             )
             .into());

@@ -25,6 +25,8 @@ use crate::process;
 use crate::shutdown::Shutdown;
 use crate::telemetry;
 
+/// How long the process manager waits before it looks again, when nothing is appended meanwhile.
+const CHAIN_RETRY: std::time::Duration = std::time::Duration::from_secs(10);
 /// How long a start waits for the read models to catch up before it serves anyway.
 const CATCH_UP_WAIT: std::time::Duration = std::time::Duration::from_secs(60);
 
@@ -195,7 +197,7 @@ async fn catch_up(log: &SqliteLog, models: &ReadModels) -> Result<(), Failure> {
 
 fn serve_until(shutdown: &Shutdown, name: &'static str, listener: TcpListener, router: axum::Router) {
     let token = shutdown.token();
-    shutdown.spawn_named(name, async move {
+    shutdown.spawn_vital(name, async move {
         let served = axum::serve(listener, router).with_graceful_shutdown(token.cancelled_owned()).await;
         if let Err(error) = served {
             tracing::error!(error = %error, "The listener `{name}` ended");
@@ -212,9 +214,8 @@ fn watch_projections(shutdown: &Shutdown, follower: &Follower, readiness: &Readi
         loop {
             let condition = match &*state.borrow_and_update() {
                 FollowerState::Running => Ok(()),
-                FollowerState::Halted { position, reason } => {
-                    Err(format!("the projection halted at position {position}: {reason}"))
-                }
+                // The reason is in our log; it may quote what stands in an event.
+                FollowerState::Halted { position, .. } => Err(format!("halted at position {position}")),
             };
             readiness.set("projections", condition);
             tokio::select! {
@@ -239,6 +240,7 @@ fn run_processes(shutdown: &Shutdown, app: &App, dir: &DataDir) {
             tokio::select! {
                 () = token.cancelled() => return,
                 changed = appended.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep(CHAIN_RETRY) => {}
             }
         }
     });
@@ -266,6 +268,7 @@ fn edge_limits(config: &Config) -> edge::EdgeLimits {
         fields_max: size(config.graphql.fields_max),
         aliases_max: size(config.graphql.aliases_max),
         request_timeout: config.server.request_timeout(),
+        subscriptions_max: config.server.subscriptions_max,
         ..edge::EdgeLimits::default()
     }
 }

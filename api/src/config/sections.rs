@@ -107,8 +107,6 @@ pub struct LogConfig {
     pub readers: usize,
     /// Appends that may wait for the writer.
     pub queue_max: usize,
-    /// Largest event as it is stored.
-    pub event_bytes_max: usize,
 }
 
 impl Default for LogConfig {
@@ -119,7 +117,6 @@ impl Default for LogConfig {
             batch_bytes_max: 8 * 1024 * 1024,
             readers: 4,
             queue_max: 4_096,
-            event_bytes_max: 256 * 1024,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
+use projections::PAGE_ROWS_MAX;
 use reqwest::Url;
 use tracing_subscriber::EnvFilter;
 
@@ -147,15 +148,13 @@ fn validate_graphql(graphql: &GraphqlConfig) -> Result<(), ConfigError> {
     within("graphql.depth_max", graphql.depth_max, 1..=100)?;
     within("graphql.fields_max", graphql.fields_max, 1..=100_000)?;
     within("graphql.aliases_max", graphql.aliases_max, 0..=10_000)?;
-    within("graphql.page_max", graphql.page_max, 1..=10_000)?;
+    within("graphql.page_max", graphql.page_max, 1..=PAGE_ROWS_MAX)?;
     within("graphql.page_default", graphql.page_default, 1..=graphql.page_max)
 }
 
 fn validate_log(log: &LogConfig) -> Result<(), ConfigError> {
     within("log.batch_events_max", log.batch_events_max, 1..=65_536)?;
-    within("log.event_bytes_max", log.event_bytes_max, 1_024..=16 * 1024 * 1024)?;
-    // A batch that holds no event of the largest size could never commit it.
-    within("log.batch_bytes_max", log.batch_bytes_max, log.event_bytes_max..=256 * 1024 * 1024)?;
+    within("log.batch_bytes_max", log.batch_bytes_max, 1_024..=256 * 1024 * 1024)?;
     within("log.readers", log.readers, 1..=64)?;
     within("log.queue_max", log.queue_max, 1..=1_048_576)
 }

@@ -121,6 +121,11 @@ impl Serialize for Answer {
 
 /// Gives an error its code, and masks it when it is none of the client's business.
 fn coded(mut error: ServerError, refused: bool, inquiry: &Inquiry) -> ServerError {
+    if is_internal(&error) {
+        // The resolver has logged the cause under the same request.
+        error.extensions.get_or_insert_default().set("requestId", inquiry.facts.request_id.as_str());
+        return error;
+    }
     if code(&error).is_some() {
         return error;
     }
@@ -184,6 +189,21 @@ mod tests {
         assert!(json.ends_with("\"data\":null}"), "{json}");
         assert!(!json.contains("secret"), "{json}");
         assert!(!answer.is_refusal());
+    }
+
+    #[test]
+    fn an_internal_error_of_a_resolver_gets_the_request_id_and_others_do_not() {
+        let answer_to = |own: &str| {
+            let mut response = failing(&["a"], (1, 3), Value::Null);
+            for error in &mut response.errors {
+                error.extensions.get_or_insert_default().set("code", own);
+            }
+            Answer::of_execution(response, &inquiry(&[(1, 3)])).to_json()
+        };
+        let internal = answer_to("INTERNAL");
+        assert!(internal.contains("\"requestId\":\"r1\"") && internal.contains("INTERNAL"), "{internal}");
+        let forbidden = answer_to("FORBIDDEN");
+        assert!(forbidden.contains("FORBIDDEN") && !forbidden.contains("requestId"), "{forbidden}");
     }
 
     #[test]

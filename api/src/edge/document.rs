@@ -19,6 +19,9 @@ use super::{EdgeLimits, RequestFacts, limits};
 /// Brackets of any kind inside each other. The parser is recursive, so this is checked before it starts.
 pub const BRACKETS_MAX: usize = 64;
 
+/// Expanded selections that raise the cost of an operation by one.
+const FIELDS_PER_COST: usize = 100;
+
 /// The parameters of one GraphQL request, of the right types and nothing more.
 #[derive(Debug, Clone)]
 pub struct Params {
@@ -120,6 +123,7 @@ fn json(text: Option<String>) -> Result<Option<Value>, Fault> {
 pub struct Prepared {
     request: Request,
     kind: OperationType,
+    cost: u32,
     fields: HashSet<Pos>,
 }
 
@@ -127,6 +131,11 @@ impl Prepared {
     /// What kind of operation will be executed.
     pub fn kind(&self) -> OperationType {
         self.kind
+    }
+
+    /// What the operation costs its principal: 1, and 1 more for every hundred expanded selections of the document.
+    pub fn cost(&self) -> u32 {
+        self.cost
     }
 
     /// The request with the principal and the facts in its data, and what is needed to judge its answer.
@@ -152,7 +161,8 @@ pub fn prepare(params: Params, limits: &EdgeLimits) -> Result<Prepared, Fault> {
     }
     check_brackets(&query)?;
     let document = parse_query(&query).map_err(parse_fault)?;
-    limits::check(&document, limits)?;
+    let measure = limits::check(&document, limits)?;
+    let cost = u32::try_from(measure.fields / FIELDS_PER_COST).unwrap_or(u32::MAX).saturating_add(1);
     let operation = select(&document, operation_name.as_deref())?;
     let kind = operation.ty;
     match kind {
@@ -165,7 +175,7 @@ pub fn prepare(params: Params, limits: &EdgeLimits) -> Result<Prepared, Fault> {
     request.operation_name = operation_name;
     request.extensions = extensions;
     request.set_parsed_query(document);
-    Ok(Prepared { request, kind, fields })
+    Ok(Prepared { request, kind, cost, fields })
 }
 
 fn parse_fault(error: parser::Error) -> Fault {

@@ -8,6 +8,7 @@ use async_graphql::{Executor, Request};
 use axum::http::{HeaderMap, StatusCode};
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, StreamExt};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::answer::{Answer, Inquiry};
 use super::document::Prepared;
@@ -18,6 +19,25 @@ impl<E: Executor, G: Gatekeeper> Edge<E, G> {
     /// Asks the gatekeeper about the request's `Authorization` header.
     pub(super) async fn admit(&self, headers: &HeaderMap) -> Result<Admitted<G::Principal>, Fault> {
         self.gatekeeper.authenticate(bearer_of(headers)).await.map_err(Fault::refused)
+    }
+
+    /// Asks the gatekeeper to charge the principal for an operation.
+    pub(super) async fn charge(&self, principal: &G::Principal, cost: u32) -> Result<(), Fault> {
+        self.gatekeeper.charge(principal, cost).await.map_err(Fault::refused)
+    }
+
+    /// Takes a place among the open subscriptions, to be dropped when the stream ends. Other operations need none.
+    pub(super) fn place(&self, kind: OperationType) -> Result<Option<OwnedSemaphorePermit>, Fault> {
+        if kind != OperationType::Subscription {
+            return Ok(None);
+        }
+        match Arc::clone(&self.subscriptions).try_acquire_owned() {
+            Ok(place) => Ok(Some(place)),
+            Err(_full) => {
+                let message = "the server has as many open subscriptions as it may; try again later";
+                Err(Fault::exchange(StatusCode::SERVICE_UNAVAILABLE, Code::TooManySubscriptions, message))
+            }
+        }
     }
 
     /// Executes a query or a mutation within the request timeout.

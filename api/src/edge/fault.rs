@@ -36,7 +36,7 @@ pub enum Code {
     BatchNotSupported,
     /// No valid token came, or it has expired.
     Unauthenticated,
-    /// One WebSocket connection asked for more operations at once than allowed.
+    /// One WebSocket connection has more operations, or the server more subscriptions, open at once than allowed.
     TooManySubscriptions,
     /// The time for this request is over.
     Timeout,

@@ -54,15 +54,17 @@ async fn respond<E: Executor, G: Gatekeeper>(
     let admitted = edge.admit(&parts.headers).await?;
     let params = if parts.method == Method::GET { Params::from_uri(&parts.uri)? } else { read(edge, body).await? };
     let prepared = document::prepare(params, &edge.limits)?;
+    edge.charge(&admitted.principal, prepared.cost()).await?;
     let kind = prepared.kind();
     if kind == OperationType::Mutation && parts.method == Method::GET {
         return Err(Fault::method("POST", "mutations are not executed by GET"));
     }
     let media = media_type(kind, acceptable)?;
     if media == MediaType::EventStream {
+        let place = edge.place(kind)?;
         let expires = edge.deadline(admitted.expires_at);
         let answers = edge.answers(prepared, admitted.principal, facts);
-        return Ok(sse::response(answers, &edge.limits, expires, edge.shutdown.clone()));
+        return Ok(sse::response(answers, &edge.limits, expires, edge.shutdown.clone(), place));
     }
     let (request, inquiry) = prepared.into_request(admitted.principal, facts);
     Ok(write(&edge.execute(request, &inquiry).await, media))

@@ -97,8 +97,8 @@ pub fn measure(document: &ExecutableDocument) -> Result<Measure, Fault> {
     Ok(total)
 }
 
-/// Refuses a document that is larger than allowed.
-pub fn check(document: &ExecutableDocument, limits: &EdgeLimits) -> Result<(), Fault> {
+/// Measures a document and refuses one that is larger than allowed.
+pub fn check(document: &ExecutableDocument, limits: &EdgeLimits) -> Result<Measure, Fault> {
     let measure = measure(document)?;
     if measure.depth > limits.depth_max {
         return Err(refuse(Code::DocumentTooDeep, format!("the document is deeper than {} fields", limits.depth_max)));
@@ -125,7 +125,7 @@ pub fn check(document: &ExecutableDocument, limits: &EdgeLimits) -> Result<(), F
         let message = format!("an introspection may nest {INTROSPECTION_LISTS_MAX} lists of members");
         return Err(refuse(Code::DocumentTooComplex, message));
     }
-    Ok(())
+    Ok(measure)
 }
 
 fn refuse(code: Code, message: String) -> Fault {
@@ -218,7 +218,7 @@ mod tests {
 
     fn verdict(document: &str) -> Result<(), &'static str> {
         let document = parse_query(document).expect("a document");
-        check(&document, &EdgeLimits::default()).map_err(|fault| fault.code())
+        check(&document, &EdgeLimits::default()).map(|_measure| ()).map_err(|fault| fault.code())
     }
 
     fn nested(fields: usize) -> String {

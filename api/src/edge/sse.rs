@@ -9,6 +9,7 @@ use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -26,13 +27,16 @@ const COMPLETE: &str = "event: complete\ndata: \n\n";
 /// Streams the answers until they end, one is a refusal, the permission expires or the server shuts down.
 ///
 /// A shutdown ends the stream without `complete`, so that clients come back; everything else completes it.
+/// The stream's place among the open subscriptions is free again when it ends.
 pub(super) fn response(
     answers: BoxStream<'static, Answer>,
     limits: &EdgeLimits,
     expires: Option<Instant>,
     shutdown: CancellationToken,
+    place: Option<OwnedSemaphorePermit>,
 ) -> Response {
-    let feed = Feed { answers, keep_alive: limits.keep_alive, expires, shutdown, stage: Stage::Opening };
+    let keep_alive = limits.keep_alive;
+    let feed = Feed { answers, keep_alive, expires, shutdown, stage: Stage::Opening, _place: place };
     let chunks = stream::unfold(feed, |mut feed| async move {
         let chunk = feed.chunk().await?;
         Some((Ok::<String, Infallible>(chunk), feed))
@@ -67,6 +71,8 @@ struct Feed {
     expires: Option<Instant>,
     shutdown: CancellationToken,
     stage: Stage,
+    /// Held as long as the stream is.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 enum Stage {

@@ -1,7 +1,7 @@
 //! A small schema, a gatekeeper and helpers for the edge's own tests.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_graphql::{Context, Error, ErrorExtensions, Object, Schema, SimpleObject, Subscription};
@@ -146,8 +146,16 @@ fn nothing() -> Option<i32> {
     None
 }
 
+/// What the token `thrifty` may spend.
+pub(super) const BUDGET: u32 = 3;
+
 /// Lets the token `good` in for ever and `brief` in for a fifth of a second; `broken` breaks the gatekeeper.
-pub(super) struct Doorman;
+///
+/// The token `thrifty` is let in for ever too, and may spend [`BUDGET`].
+#[derive(Default)]
+pub(super) struct Doorman {
+    spent: AtomicU32,
+}
 
 #[async_trait]
 impl Gatekeeper for Doorman {
@@ -156,7 +164,7 @@ impl Gatekeeper for Doorman {
     async fn authenticate(&self, bearer: Option<&str>) -> Result<Admitted<Visitor>, Refusal> {
         let admitted = |expires_at| Admitted { principal: Visitor(bearer.unwrap_or_default().to_owned()), expires_at };
         match bearer {
-            Some("good") => Ok(admitted(None)),
+            Some("good" | "thrifty") => Ok(admitted(None)),
             Some("brief") => Ok(admitted(Some(start() + TimeDelta::milliseconds(200)))),
             Some("broken") => Err(Refusal {
                 status: StatusCode::SERVICE_UNAVAILABLE,
@@ -169,6 +177,17 @@ impl Gatekeeper for Doorman {
                 message: "a valid token is needed".to_owned(),
             }),
         }
+    }
+
+    async fn charge(&self, principal: &Visitor, cost: u32) -> Result<(), Refusal> {
+        if principal.0 != "thrifty" || self.spent.fetch_add(cost, Ordering::SeqCst) + cost <= BUDGET {
+            return Ok(());
+        }
+        Err(Refusal {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            code: "RATE_LIMITED",
+            message: "the budget is spent".to_owned(),
+        })
     }
 }
 
@@ -183,13 +202,8 @@ pub(super) fn schema(bumps: &Bumps) -> TestSchema {
 
 /// The edge itself, for tests that need no router.
 pub(super) fn edge(limits: EdgeLimits) -> Arc<Edge<TestSchema, Doorman>> {
-    Arc::new(Edge {
-        executor: schema(&Bumps::default()),
-        gatekeeper: Arc::new(Doorman),
-        limits,
-        shutdown: CancellationToken::new(),
-        now: Arc::new(start),
-    })
+    let doorman = Arc::new(Doorman::default());
+    Arc::new(Edge::new(schema(&Bumps::default()), doorman, limits, CancellationToken::new(), Arc::new(start)))
 }
 
 /// A router, and what its tests look at.
@@ -225,7 +239,8 @@ impl House {
     pub(super) fn new(limits: EdgeLimits) -> Self {
         let bumps = Bumps::default();
         let shutdown = CancellationToken::new();
-        let router = router(schema(&bumps), Arc::new(Doorman), limits, shutdown.clone(), Arc::new(start));
+        let doorman = Arc::new(Doorman::default());
+        let router = router(schema(&bumps), doorman, limits, shutdown.clone(), Arc::new(start));
         Self { router, bumps, shutdown }
     }
 

@@ -18,6 +18,7 @@ use axum::response::Response;
 use futures_util::StreamExt;
 use futures_util::stream::{self, AbortHandle, Abortable, BoxStream, SelectAll};
 use serde_json::{Map, Value};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
 use super::answer::Answer;
@@ -138,6 +139,13 @@ struct Event {
     answer: Option<Answer>,
 }
 
+/// An operation that runs.
+struct Operation {
+    handle: AbortHandle,
+    /// Its place among the open subscriptions of the server.
+    _place: Option<OwnedSemaphorePermit>,
+}
+
 /// What a connection waits for.
 enum Occurrence {
     Heard(Option<Result<Message, axum::Error>>),
@@ -160,7 +168,7 @@ struct Connection<E, G: Gatekeeper, L> {
     /// Set once the connection is acknowledged.
     principal: Option<G::Principal>,
     expires: Option<Instant>,
-    operations: HashMap<String, AbortHandle>,
+    operations: HashMap<String, Operation>,
     events: SelectAll<BoxStream<'static, Event>>,
     heard_at: Instant,
 }
@@ -186,6 +194,7 @@ impl<E: Executor, G: Gatekeeper, L: Link> Connection<E, G, L> {
         let end = self.converse().await;
         // Whatever the goodbye takes, no operation runs any more.
         self.events.clear();
+        self.operations.clear();
         if let End::Close(close) = end
             && self.say(Message::Close(Some(close.into_frame()))).await.is_err()
         {
@@ -298,6 +307,14 @@ impl<E: Executor, G: Gatekeeper, L: Link> Connection<E, G, L> {
             Ok(prepared) => prepared,
             Err(fault) => return self.say(message::error(&id, &[fault.to_error()])).await,
         };
+        let admission = match self.edge.charge(&principal, prepared.cost()).await {
+            Ok(()) => self.edge.place(prepared.kind()),
+            Err(fault) => Err(fault),
+        };
+        let place = match admission {
+            Ok(place) => place,
+            Err(fault) => return self.say(message::error(&id, &[fault.to_error()])).await,
+        };
         let facts = RequestFacts { request_id: self.edge.request_id(), traceparent: self.traceparent.clone() };
         let answers = self.edge.answers(prepared, principal, facts);
         let (handle, registration) = AbortHandle::new_pair();
@@ -307,7 +324,7 @@ impl<E: Executor, G: Gatekeeper, L: Link> Connection<E, G, L> {
             .chain(stream::once(std::future::ready(None)))
             .map(move |answer| Event { id: name.clone(), answer });
         self.events.push(Abortable::new(events, registration).boxed());
-        self.operations.insert(id, handle);
+        self.operations.insert(id, Operation { handle, _place: place });
         Ok(())
     }
 
@@ -330,8 +347,8 @@ impl<E: Executor, G: Gatekeeper, L: Link> Connection<E, G, L> {
 
     /// Stops an operation, if it still runs, and frees its id.
     fn forget(&mut self, id: &str) {
-        if let Some(handle) = self.operations.remove(id) {
-            handle.abort();
+        if let Some(operation) = self.operations.remove(id) {
+            operation.handle.abort();
         }
     }
 

@@ -25,6 +25,7 @@ use domain::complaint::withdraw::Withdraw;
 use domain::complaint::{Act, Case, ComplaintCommand, Stage};
 use domain::day::local_day;
 use domain::money::Money;
+use domain::privacy::FreeText;
 
 use super::dice::Dice;
 use super::life::{Doer, Life, Step, World};
@@ -116,7 +117,7 @@ impl Life {
             Fate::Refused => {
                 let ground = dice.weighted(&REFUSAL_GROUNDS);
                 let routes = vec![Route::SettleWithOperator, Route::ConsumerCouncil, Route::Court];
-                Act::Refuse(Refuse { ground, reason: ground.term().to_owned(), routes })
+                Act::Refuse(Refuse { ground, reason: ground.term().into(), routes })
             }
             Fate::WithdrawnEarly => Act::Withdraw(Withdraw { reason: text(&WITHDRAWALS, dice) }),
             Fate::Forgotten | Fate::Agreement | Fate::Settled | Fate::Withdrawn | Fate::Terminated => {
@@ -199,6 +200,6 @@ fn recovered(amount: Option<Money>, dice: &mut Dice) -> Option<Money> {
     yuan(whole.saturating_mul(dice.between(3, 10)).max(1))
 }
 
-fn text(texts: &[&str], dice: &mut Dice) -> String {
-    (*dice.pick(texts)).to_owned()
+fn text(texts: &[&str], dice: &mut Dice) -> FreeText {
+    FreeText::from(*dice.pick(texts))
 }

@@ -154,7 +154,7 @@ impl Life {
         let step = if aside { Step::Aside } else { self.next.1 };
         let (doer, command) =
             self.act(step, at, world, dice).ok_or_else(|| self.refused(at, Rejection::NotRegistered))?;
-        let id = self.command.follow_up(&self.acts.to_string());
+        let id = CommandId::derived_at(moment(at), &[self.stream.as_str(), &self.acts.to_string()]);
         self.acts = self.acts.saturating_add(1);
         let digest = command_digest(id.as_uuid().as_bytes());
         let issue = Issue { correlation: Some(id), ..Issue::default() };

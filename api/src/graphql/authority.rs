@@ -1,6 +1,6 @@
 //! Who may do and see what: one typed function each, asked in resolvers on every node.
 
-use domain::complaint::{Action, Case};
+use domain::complaint::{Action, Case, Stage};
 use domain::id::UnitId;
 use domain::org::UnitKind;
 use domain::region::{RegionCode, RegionLevel, RegionTable};
@@ -79,8 +79,9 @@ impl Authority {
         }
         let holds = self.unit.id == case.custody;
         let fits = match action {
-            // The intake body may send on and recall what it took in; a unit sends down what it has.
-            Action::Dispatch => holds || self.unit.id == case.intake,
+            // A unit sends down what it has. The intake body may send on what nobody has received; after that the case
+            // comes back to it by a return, which ends the wrong unit's period.
+            Action::Dispatch => holds || (self.unit.id == case.intake && case.stage != Stage::Received),
             // From above, within sight.
             Action::Urge | Action::Note | Action::Reopen | Action::ExtendClock => true,
             // The consumer withdraws where the case is or where it was taken in.

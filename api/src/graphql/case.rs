@@ -201,6 +201,12 @@ impl Case {
         Ok(Folded::read(app, row.id, glance).await?.map(|folded| Self::new(folded, glance)))
     }
 
+    /// The unit that has the case at the moment shown.
+    #[must_use]
+    pub fn custody(&self) -> &UnitId {
+        &self.folded.case.custody
+    }
+
     fn day(&self, app: &App) -> NaiveDate {
         self.glance.as_of.unwrap_or_else(|| app.today())
     }
@@ -364,10 +370,12 @@ impl Case {
     /// Every event of the case, oldest first.
     async fn history(
         &self,
+        ctx: &Context<'_>,
         #[graphql(desc = "At most 200 events.")] first: Option<u32>,
         #[graphql(desc = "A cursor of this list.")] after: Option<String>,
     ) -> Field<HistoryConnection> {
-        Some(history(&self.folded.events, first, after).map_err(Into::into))
+        let app = ctx.data_unchecked::<App>();
+        Some(history(app, &self.folded.events, first, after).await.map_err(Into::into))
     }
 
     /// The revision of the last event shown.

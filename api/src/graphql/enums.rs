@@ -57,7 +57,7 @@ mirror! {
     /// What stops a clock, Order 121 Art. 22.
     StopReason = domain::complaint::vocabulary::StopReason { Appraisal, Testing, RecordedBySource }
     /// How a mediation is held, Order 121 Art. 20.
-    Mode = domain::complaint::vocabulary::Mode { OnSite, Phone, Video, Internet }
+    Mode = domain::complaint::vocabulary::Mode { OnSite, Phone, Audio, Video, Internet }
     /// What came of a session.
     SessionResult = domain::complaint::vocabulary::SessionResult { Continues, Agreed, NotAgreed, PartyAbsent }
     /// What a notice tells.

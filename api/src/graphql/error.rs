@@ -140,7 +140,13 @@ impl From<ApiError> for async_graphql::Error {
 
 impl From<QueryError> for ApiError {
     fn from(error: QueryError) -> Self {
-        Self::internal(&error)
+        match &error {
+            QueryError::PageSize { .. } | QueryError::TextTooLong { .. } | QueryError::SeriesTooLong { .. } => {
+                Self::invalid(error)
+            }
+            QueryError::UnknownUnit(_) => Self::new(Code::UnknownUnit, "no such unit in your area"),
+            _ => Self::internal(&error),
+        }
     }
 }
 
@@ -183,6 +189,7 @@ impl From<FilingRejection> for ApiError {
         let code = match &rejection {
             FilingRejection::AlreadyRegistered(_) => Code::AlreadyExists,
             FilingRejection::Items(_) | FilingRejection::ItemNumber(_) => Code::InvalidInput,
+            FilingRejection::Item { source, .. } => Self::from(source.clone()).code,
             FilingRejection::InFuture | FilingRejection::TooLate => Code::TimeOutOfRange,
         };
         Self::new(code, rejection.to_string())

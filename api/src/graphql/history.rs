@@ -1,14 +1,17 @@
-//! A case's events as a client may see them: what is sealed stays sealed.
+//! A case's events as a client may see them: texts opened for those who may read the case, ciphertext for nobody.
 
 use async_graphql::{SimpleObject, types::Json};
 use chrono::{DateTime, Utc};
 use domain::envelope::RecordedEvent;
+use domain::privacy::Sealed;
+use event_log::vault::{Opened, SubjectVault};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::connection::{PageInfo, decode_cursor, encode_cursor};
 use super::error::ApiError;
 use super::scalars::{Position, Revision};
+use crate::app::App;
 
 /// Most events of one page of a history.
 pub const HISTORY_PAGE_MAX: u32 = 200;
@@ -35,7 +38,7 @@ pub struct CaseEvent {
     pub on_behalf_of: Option<String>,
     pub command_id: Uuid,
     pub causation_id: Option<Uuid>,
-    /// The payload; sealed values show only that they are sealed.
+    /// The payload, its texts opened; null stands for what was erased.
     pub data: Json<Value>,
 }
 
@@ -46,8 +49,7 @@ impl CaseEvent {
     /// The stored bytes are damaged.
     pub fn new(event: &RecordedEvent) -> Result<Self, ApiError> {
         let meta = event.meta().map_err(|error| ApiError::internal(&error))?;
-        let mut data: Value = serde_json::from_str(&event.payload).map_err(|error| ApiError::internal(&error))?;
-        mask(&mut data);
+        let data: Value = serde_json::from_str(&event.payload).map_err(|error| ApiError::internal(&error))?;
         Ok(Self {
             id: event.id.as_uuid(),
             position: Position(event.position),
@@ -69,7 +71,15 @@ impl CaseEvent {
     }
 }
 
-/// Replaces every sealed value by a mark: its ciphertext is nobody's business outside.
+/// Opens the texts of events for those who may read the case; what was erased stands as null. Blocks.
+///
+/// # Errors
+/// The vault cannot be read, or a value was changed.
+pub fn open_texts(vault: &SubjectVault, events: &mut [CaseEvent]) -> Result<(), ApiError> {
+    events.iter_mut().try_for_each(|event| open_value(vault, "", &mut event.data.0))
+}
+
+/// Replaces every sealed value by a mark, for those who have no vault at hand.
 pub fn mask(value: &mut Value) {
     match value {
         Value::Object(fields) if fields.contains_key("ciphertext") && fields.contains_key("nonce") => {
@@ -79,6 +89,26 @@ pub fn mask(value: &mut Value) {
         Value::Object(fields) => fields.values_mut().for_each(mask),
         Value::Array(items) => items.iter_mut().for_each(mask),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// A sealed value was sealed for the name of the field it stands in.
+fn open_value(vault: &SubjectVault, field: &str, value: &mut Value) -> Result<(), ApiError> {
+    match value {
+        Value::Object(fields) if fields.contains_key("ciphertext") && fields.contains_key("nonce") => {
+            let sealed: Sealed =
+                serde_json::from_value(std::mem::take(value)).map_err(|error| ApiError::internal(&error))?;
+            let opened =
+                vault.open_sealed(sealed.subject, field, &sealed).map_err(|error| ApiError::internal(&error))?;
+            *value = match opened {
+                Opened::Plain(text) => Value::String(text),
+                Opened::Erased => Value::Null,
+            };
+            Ok(())
+        }
+        Value::Object(fields) => fields.iter_mut().try_for_each(|(name, value)| open_value(vault, name, value)),
+        Value::Array(items) => items.iter_mut().try_for_each(|item| open_value(vault, field, item)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
     }
 }
 
@@ -101,7 +131,8 @@ pub struct HistoryConnection {
 ///
 /// # Errors
 /// `INVALID_INPUT` for a page that is too large or a cursor of another list.
-pub fn history(
+pub async fn history(
+    app: &App,
     events: &[RecordedEvent],
     first: Option<u32>,
     after: Option<String>,
@@ -112,13 +143,13 @@ pub fn history(
     }
     let after = after.map(|cursor| decode_cursor::<u64>("history", &cursor)).transpose()?;
     let mut rest = events.iter().filter(|event| after.is_none_or(|after| event.revision.get() > after));
-    let mut edges = Vec::new();
-    for event in rest.by_ref().take(usize::try_from(first).unwrap_or(usize::MAX)) {
-        edges.push(HistoryEdge {
-            cursor: encode_cursor("history", &event.revision.get()),
-            node: CaseEvent::new(event)?,
-        });
-    }
+    let page: Vec<_> = rest.by_ref().take(usize::try_from(first).unwrap_or(usize::MAX)).collect();
+    let nodes = page.into_iter().map(CaseEvent::new).collect::<Result<Vec<_>, _>>()?;
+    let edges: Vec<_> = opened(app, nodes)
+        .await?
+        .into_iter()
+        .map(|node| HistoryEdge { cursor: encode_cursor("history", &node.revision.0.get()), node })
+        .collect();
     let page_info = PageInfo {
         has_next_page: rest.next().is_some(),
         has_previous_page: after.is_some(),
@@ -126,4 +157,14 @@ pub fn history(
         end_cursor: edges.last().map(|edge| edge.cursor.clone()),
     };
     Ok(HistoryConnection { edges, page_info, total_count: u32::try_from(events.len()).unwrap_or(u32::MAX) })
+}
+
+/// Opens the texts of events off the async threads.
+///
+/// # Errors
+/// See [`open_texts`].
+pub async fn opened(app: &App, mut events: Vec<CaseEvent>) -> Result<Vec<CaseEvent>, ApiError> {
+    let vault = std::sync::Arc::clone(&app.vault);
+    let opened = tokio::task::spawn_blocking(move || open_texts(&vault, &mut events).map(|()| events)).await;
+    opened.map_err(|error| ApiError::internal(&error))?
 }

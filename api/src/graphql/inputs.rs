@@ -105,10 +105,10 @@ fn clock(raw: &str) -> Result<ClockKind, ApiError> {
 act_inputs! {
     /// 分送: to a unit below yours.
     DispatchCaseInput { to: String, note: Option<String>, }
-        => |input| Act::Dispatch(Dispatch { to: unit_id(&input.to)?, note: input.note });
+        => |input| Act::Dispatch(Dispatch { to: unit_id(&input.to)?, note: input.note.map(Into::into) });
     /// 退回: your unit has no power over it (Order 121 Art. 41).
     ReturnToIntakeInput { reason: ReturnReason, note: Option<String>, }
-        => |input| Act::ReturnToIntake(ReturnToIntake { reason: input.reason.into(), note: input.note });
+        => |input| Act::ReturnToIntake(ReturnToIntake { reason: input.reason.into(), note: input.note.map(Into::into) });
     /// 签收: your unit has it; the acceptance period runs from this day.
     ReceiveCaseInput {
         /// Work id of the handler, never a personal name.
@@ -129,7 +129,7 @@ act_inputs! {
         routes: Vec<Route>,
     } => |input| Act::Refuse(Refuse {
         ground: input.ground.into(),
-        reason: input.reason,
+        reason: input.reason.into(),
         routes: input.routes.into_iter().map(Into::into).collect(),
     });
     /// 开始调解 (Order 121 Art. 18).
@@ -143,7 +143,7 @@ act_inputs! {
         => |input| Act::RecordSession(RecordSession {
             mode: input.mode.into(),
             result: input.result.into(),
-            note: input.note,
+            note: input.note.map(Into::into),
         });
     /// 达成调解协议 (Order 121 Art. 24).
     ReachAgreementInput {
@@ -154,10 +154,10 @@ act_inputs! {
     /// 自行和解.
     SettleCaseInput { amount: Option<MoneyInput>, } => |input| Act::Settle(Settle { amount: money(input.amount)? });
     /// 撤回投诉.
-    WithdrawCaseInput { reason: String, } => |input| Act::Withdraw(Withdraw { reason: input.reason });
+    WithdrawCaseInput { reason: String, } => |input| Act::Withdraw(Withdraw { reason: input.reason.into() });
     /// 终止调解 (Order 121 Art. 23).
     TerminateMediationInput { ground: TerminationGround, note: Option<String>, }
-        => |input| Act::Terminate(Terminate { ground: input.ground.into(), note: input.note });
+        => |input| Act::Terminate(Terminate { ground: input.ground.into(), note: input.note.map(Into::into) });
     /// 告知.
     GiveNoticeInput { subject: NoticeSubject, to: Party, manner: Manner, }
         => |input| Act::GiveNotice(GiveNotice {
@@ -195,16 +195,16 @@ act_inputs! {
         clock: clock(&input.clock)?,
         by: input.by,
         approver: input.approver,
-        reason: input.reason,
+        reason: input.reason.into(),
     });
     /// 发现违法线索 (Order 121 Art. 27).
-    RecordClueInput { summary: String, } => |input| Act::RecordClue(RecordClue { summary: input.summary });
+    RecordClueInput { summary: String, } => |input| Act::RecordClue(RecordClue { summary: input.summary.into() });
     /// 线索核查决定 (Order 121 Art. 27).
     DecideClueInput {
         /// A case is filed (立案).
         filed: bool,
         note: Option<String>,
-    } => |input| Act::DecideClue(DecideClue { filed: input.filed, note: input.note });
+    } => |input| Act::DecideClue(DecideClue { filed: input.filed, note: input.note.map(Into::into) });
     /// 办结.
     CloseCaseInput {
         outcome: Outcome,
@@ -212,12 +212,12 @@ act_inputs! {
         recovered_loss: Option<MoneyInput>,
     } => |input| Act::Close(Close { outcome: input.outcome.into(), recovered: money(input.recovered_loss)? });
     /// 重办.
-    ReopenCaseInput { reason: String, } => |input| Act::Reopen(Reopen { reason: input.reason });
+    ReopenCaseInput { reason: String, } => |input| Act::Reopen(Reopen { reason: input.reason.into() });
     /// 工作记录.
     NoteWorkInput { kind: NoteKind, text: String, }
-        => |input| Act::Note(Note { kind: input.kind.into(), text: input.text });
+        => |input| Act::Note(Note { kind: input.kind.into(), text: input.text.into() });
     /// 催办.
-    UrgeCaseInput { note: String, } => |input| Act::Urge(Urge { note: input.note });
+    UrgeCaseInput { note: String, } => |input| Act::Urge(Urge { note: input.note.into() });
 }
 
 /// The business complained of.

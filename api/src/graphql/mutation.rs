@@ -1,18 +1,20 @@
 //! The acts one may do; each appends events or changes nothing.
 
 use async_graphql::{Context, InputType, Object, SimpleObject, Value};
-use domain::complaint::{Complaint, ComplaintCommand};
+use domain::complaint::{Act, Case, Complaint, ComplaintCommand};
 use domain::envelope::CommandDigest;
 use domain::filing::{Complainant, Filing, FilingItem, ItemKind, Received, RegisterFiling};
 use domain::id::{CommandId, ComplaintId, FilingId, StreamId, SubjectId, UnitId};
 use domain::org::{Unit as UnitState, UnitCommand, UnitRegistered};
+use domain::privacy::FreeText;
 use domain::region::{RegionCode, RegionTable};
-use event_log::execute::{Done, Issue, execute, load};
+use event_log::execute::{Done, ExecuteError, Issue, execute, load};
 use event_log::port::CommandRef;
+use event_log::vault::VaultError;
 use uuid::Uuid;
 
 use super::authority::{Authority, Read, authority};
-use super::case::{Case, Folded, Glance};
+use super::case::{self, Folded, Glance};
 use super::error::{ApiError, Code, Field};
 use super::inputs::{
     AcceptComplaintInput, ActInput, AssignHandlerInput, CloseCaseInput, DecideClueInput, DispatchCaseInput,
@@ -27,6 +29,8 @@ use crate::auth::Role;
 use crate::edge::RequestFacts;
 use crate::process::complete_filing;
 
+/// How often an act is judged anew when others change the case meanwhile.
+const AUTHORISE_ATTEMPTS_MAX: u32 = 8;
 /// Longest outside number or source name in characters.
 pub const EXTERNAL_CHARS_MAX: usize = 64;
 /// Longest name of a person in characters.
@@ -40,7 +44,7 @@ pub const FACTS_CHARS_MAX: usize = 8_000;
 #[derive(Debug, Clone, SimpleObject)]
 pub struct CasePayload {
     /// The case right behind the act.
-    pub case: Case,
+    pub case: case::Case,
     pub revision: Revision,
     /// Pass it as `atLeast` to see the act in lists and dashboards.
     pub position: Position,
@@ -53,7 +57,7 @@ pub struct CasePayload {
 pub struct FilingPayload {
     pub filing_id: Uuid,
     /// The complaints it led to, in the order of its matters.
-    pub cases: Vec<Case>,
+    pub cases: Vec<case::Case>,
     /// Pass it as `atLeast` to see the cases in lists and dashboards.
     pub position: Position,
     /// It had been carried out before; this is its first answer.
@@ -171,8 +175,9 @@ fn body_digest(app: &App, name: &str, input: &impl InputType) -> Result<CommandD
 }
 
 fn issue(ctx: &Context<'_>, command: CommandId, on_behalf_of: Option<String>) -> Result<Issue, ApiError> {
-    if on_behalf_of.as_ref().is_some_and(|text| text.is_empty() || text.chars().count() > EXTERNAL_CHARS_MAX) {
-        return Err(ApiError::invalid(format!("`onBehalfOf` has 1 to {EXTERNAL_CHARS_MAX} characters")));
+    // It stands in clear in every event, so it is the id of a unit or a person, never a name.
+    if on_behalf_of.as_ref().is_some_and(|id| UnitId::parse(id).is_err()) {
+        return Err(ApiError::invalid("`onBehalfOf` is an id: lower-case letters, digits, `-` and `.`, at most 64"));
     }
     let traceparent = crate::telemetry::current_traceparent()
         .or_else(|| ctx.data_opt::<RequestFacts>().and_then(|facts| facts.traceparent.clone()));
@@ -195,35 +200,75 @@ fn command_id(raw: Uuid) -> Result<CommandId, ApiError> {
 async fn act<I: ActInput + InputType>(ctx: &Context<'_>, name: &str, input: I) -> Result<CasePayload, ApiError> {
     let app = ctx.data_unchecked::<App>();
     let authority = authority(ctx)?;
+    authority.may_read(Read::Cases)?;
     let head = input.head();
     let id = ComplaintId::from_uuid(head.case_id);
     let command = CommandRef { id: command_id(head.command_id)?, digest: body_digest(app, name, &input)? };
     let issue = issue(ctx, command.id, head.on_behalf_of)?;
-    let act = input.act()?;
-    authority.may_read(Read::Cases)?;
-    let loaded = load::<Complaint>(app.log.as_ref(), &id.stream(), None).await?;
-    // A repeated command is answered even though its own effect took the case out of the caller's hands.
-    let repeats = loaded.events.iter().filter_map(|event| event.meta().ok()).any(|meta| {
-        meta.command == command.id && meta.unit == authority.unit.id && *meta.actor == *authority.principal.subject
-    });
-    if !repeats {
-        let case = loaded.state.case().ok_or_else(|| ApiError::not_found("case"))?;
-        if !authority.sees_unit(&case.custody, &app.models)? {
-            return Err(ApiError::not_found("case"));
+    let mut act = input.act()?;
+    act.check_texts()?;
+    let unit = authority.unit.id.clone();
+    for _ in 0..AUTHORISE_ATTEMPTS_MAX {
+        let loaded = load::<Complaint>(app.log.as_ref(), &id.stream(), None).await?;
+        // A repeated command is answered even though its own effect took the case out of the caller's hands.
+        let repeats =
+            loaded.events.iter().filter_map(|event| event.meta().ok()).any(|meta| {
+                meta.command == command.id && meta.unit == unit && *meta.actor == *authority.principal.subject
+            });
+        if !repeats {
+            let case = loaded.state.case().ok_or_else(|| ApiError::not_found("case"))?;
+            may_act(app, &authority, case, &act)?;
+            seal_texts(app, case.filing, &mut act).await?;
         }
-        if let Some(action) = act.action() {
-            authority.may_act(action, case)?;
-        }
-        if let domain::complaint::Act::Dispatch(dispatch) = &act {
-            check_target(app, &authority, &dispatch.to)?;
+        let context = app.context(&unit, &authority.principal.subject);
+        let body = ComplaintCommand { at: head.at, act: act.clone() };
+        // Decided on the very revision the right to act was judged by; the caller's own expectation goes first.
+        let read = head.expected_revision.map(|revision| revision.0).or(loaded.revision);
+        let log = app.log.as_ref();
+        match execute::<Complaint>(log, &id.stream(), command, &issue, read, &context, body).await {
+            Ok(done) => return payload(app, id, &done).await,
+            Err(ExecuteError::Stale { .. }) if head.expected_revision.is_none() => {}
+            Err(error) => return Err(error.into()),
         }
     }
-    let unit = authority.unit.id.clone();
-    let context = app.context(&unit, &authority.principal.subject);
-    let body = ComplaintCommand { at: head.at, act };
-    let read = head.expected_revision.map(|revision| revision.0);
-    let done = execute::<Complaint>(app.log.as_ref(), &id.stream(), command, &issue, read, &context, body).await?;
-    payload(app, id, &done).await
+    Err(ApiError::new(Code::Unavailable, "others keep changing this case; try again"))
+}
+
+fn may_act(app: &App, authority: &Authority, case: &Case, act: &Act) -> Result<(), ApiError> {
+    if !authority.sees_unit(&case.custody, &app.models)? {
+        return Err(ApiError::not_found("case"));
+    }
+    if let Some(action) = act.action() {
+        authority.may_act(action, case)?;
+    }
+    match act {
+        Act::Dispatch(dispatch) => check_target(app, authority, &dispatch.to),
+        _ => Ok(()),
+    }
+}
+
+/// Seals the free texts of an act under the key of the person who filed: officers name people in them.
+async fn seal_texts(app: &App, filing: FilingId, act: &mut Act) -> Result<(), ApiError> {
+    let subject = SubjectId::in_filing(filing, "complainant");
+    for (field, text) in act.free_texts_mut() {
+        if let FreeText::Open(open) = text {
+            let (vault, plain) = (std::sync::Arc::clone(&app.vault), open.clone());
+            let sealed = tokio::task::spawn_blocking(move || vault.seal(subject, field, &plain)).await;
+            *text = FreeText::Sealed(sealed.map_err(|error| ApiError::internal(&error))?.map_err(sealing)?);
+        }
+    }
+    Ok(())
+}
+
+/// What a client is told when something cannot be sealed.
+fn sealing(error: VaultError) -> ApiError {
+    match error {
+        VaultError::Destroyed { .. } => ApiError::new(
+            Code::RuleViolated,
+            "the person of this case was erased; nothing more can be said of it in free text",
+        ),
+        error => ApiError::internal(&error),
+    }
 }
 
 /// The receiving unit must be registered, active and below the acting one: there is no edge to a peer (Art. 41(2)).
@@ -240,7 +285,7 @@ async fn payload(app: &App, id: ComplaintId, done: &Done<Complaint>) -> Result<C
     let glance = Glance { as_known_at_position: Some(done.position), ..Glance::default() };
     let folded = Folded::read(app, id, glance).await?.ok_or_else(|| ApiError::not_found("case"))?;
     Ok(CasePayload {
-        case: Case::new(folded, glance),
+        case: case::Case::new(folded, glance),
         revision: Revision(done.revision),
         position: Position(done.position),
         repeated: done.repeated,
@@ -266,6 +311,7 @@ async fn register_filing(ctx: &Context<'_>, input: RegisterFilingInput) -> Resul
         }
     })?;
     let filing = FilingId::derived(&input.source, &input.external_number);
+    refuse_adopted(app, filing, command.id).await?;
     let at = input.at;
     let body = seal(app, filing, region, &authority.unit.id, input).await?;
     let unit = authority.unit.id.clone();
@@ -282,6 +328,18 @@ async fn register_filing(ctx: &Context<'_>, input: RegisterFilingInput) -> Resul
         cases.push(case.case);
     }
     Ok(FilingPayload { filing_id: filing.as_uuid(), cases, position: Position(position), repeated: done.repeated })
+}
+
+/// An imported history may hold the number already: its complaint stands without a filing of ours.
+async fn refuse_adopted(app: &App, filing: FilingId, command: CommandId) -> Result<(), ApiError> {
+    let first = ComplaintId::of_item(filing, 1).stream();
+    let internal = |error| ApiError::internal(&error);
+    let known = !app.log.read_stream(&first, None, 1).await.map_err(internal)?.is_empty();
+    let filed = !app.log.read_stream(&filing.stream(), None, 1).await.map_err(internal)?.is_empty();
+    if known && !filed && app.log.find_command(command).await.map_err(internal)?.is_none() {
+        return Err(ApiError::new(Code::AlreadyExists, "this outside number was imported already"));
+    }
+    Ok(())
 }
 
 fn check_filing(input: &RegisterFilingInput) -> Result<(), ApiError> {
@@ -333,7 +391,7 @@ async fn seal(
     })
     .await
     .map_err(|error| ApiError::internal(&error))?
-    .map_err(|error| ApiError::internal(&error))?;
+    .map_err(sealing)?;
     let mut sealed = sealed.into_iter();
     let mut next = || sealed.next().ok_or_else(|| ApiError::new(Code::Internal, "an error of ours"));
     let complainant = match input.complainant {
@@ -396,19 +454,14 @@ async fn register_unit(ctx: &Context<'_>, input: RegisterUnitInput) -> Result<Un
     }
     let command = CommandRef { id: command_id(input.command_id)?, digest: body_digest(app, "register_unit", &input)? };
     let region = super::authority::region_in_area(&authority, &input.region)?;
-    let parent = input.parent.as_deref().map(super::case::unit_id).transpose()?;
+    let parent = input.parent.as_deref().map(case::unit_id).transpose()?;
     if let Some(parent) = &parent
         && !authority.sees_unit(parent, &app.models)?
     {
         return Err(ApiError::new(Code::UnknownUnit, format!("no unit `{parent}` in your area")));
     }
-    let unit = UnitRegistered {
-        unit: super::case::unit_id(&input.id)?,
-        kind: input.kind.into(),
-        name: input.name,
-        region,
-        parent,
-    };
+    let unit =
+        UnitRegistered { unit: case::unit_id(&input.id)?, kind: input.kind.into(), name: input.name, region, parent };
     let stream = StreamId::unit(&unit.unit);
     let id = unit.unit.to_string();
     let own = authority.unit.id.clone();

@@ -307,14 +307,35 @@ async fn one_case(
     app.reach(at_least.map(|position| position.0)).await?;
     let id = match (id, number) {
         (Some(id), None) => ComplaintId::from_uuid(id),
-        (None, Some(number)) => {
-            let row = app.query(move |models| models.case_by_number(&number)).await?;
-            row.ok_or_else(|| ApiError::not_found("case"))?.id
-        }
+        (None, Some(number)) => by_number(ctx, number).await?,
         _ => return Err(ApiError::invalid("give `id` or `number`, one of them")),
     };
     let folded = Folded::visible(ctx, id, glance).await?;
     Ok(folded.map(|folded| Case::new(folded, glance)))
+}
+
+/// The case with this number that the caller sees: two sources may use the same number.
+async fn by_number(ctx: &Context<'_>, number: String) -> Result<ComplaintId, ApiError> {
+    let app = ctx.data_unchecked::<App>();
+    let authority = authority(ctx)?;
+    authority.may_read(Read::Cases)?;
+    check_search(&[Some(&number)])?;
+    let filter = CaseFilter { number: Some(number), ..CaseFilter::new(vec![authority.scope.clone()]) };
+    let page = app.query(move |models| models.cases(&filter, &PageRequest { after: None, limit: 2 })).await?;
+    match page.rows.as_slice() {
+        [] => Err(ApiError::not_found("case")),
+        [(row, _)] => Ok(row.id),
+        several => Err(ApiError::invalid("several cases have this number; ask by `id`")
+            .with("ids", several.iter().map(|(row, _)| row.id.to_string()).collect())),
+    }
+}
+
+/// Refuses a text that no search should have to walk.
+fn check_search(texts: &[Option<&String>]) -> Result<(), ApiError> {
+    if texts.iter().flatten().any(|text| text.chars().count() > SEARCH_CHARS_MAX) {
+        return Err(ApiError::invalid(format!("a search text has at most {SEARCH_CHARS_MAX} characters")));
+    }
+    Ok(())
 }
 
 async fn case_history(
@@ -327,7 +348,7 @@ async fn case_history(
     let glance = Glance { as_known_at: as_known_at.map(|day| day.0), ..Glance::default() };
     let folded = Folded::visible(ctx, ComplaintId::from_uuid(id), glance).await?;
     let events = folded.map(|folded| folded.events).unwrap_or_default();
-    super::history::history(&events, first, after)
+    super::history::history(ctx.data_unchecked::<App>(), &events, first, after).await
 }
 
 async fn dashboard(
@@ -457,6 +478,7 @@ async fn unit_page(
         Some(region) => Scope::Region(region_in_area(authority, &region)?),
         None => authority.scope.clone(),
     };
+    check_search(&[text.as_ref()])?;
     let limit = page_size(first, app.pages)?;
     let after = after.map(|cursor| decode_cursor::<String>(list, &cursor)).transpose()?;
     let had_before = after.is_some();
@@ -478,10 +500,7 @@ async fn cases(
     authority.may_read(Read::Cases)?;
     app.reach(at_least.map(|position| position.0)).await?;
     let region = input.region.map(|region| region_in_area(&authority, &region)).transpose()?;
-    let too_long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.chars().count() > SEARCH_CHARS_MAX);
-    if too_long(&input.text) || too_long(&input.business) || too_long(&input.number) || too_long(&input.handler) {
-        return Err(ApiError::invalid(format!("a search text has at most {SEARCH_CHARS_MAX} characters")));
-    }
+    check_search(&[input.text.as_ref(), input.business.as_ref(), input.number.as_ref(), input.handler.as_ref()])?;
     let known = input.moment.known()?;
     let day = input.moment.as_of.map_or_else(|| app.today(), |day| day.0);
     let filter = CaseFilter {
@@ -499,13 +518,19 @@ async fn cases(
     };
     let request = page_request(app, first, after, "cases")?;
     let had_before = request.after.is_some();
+    let counted = ctx.look_ahead().field("totalCount").exists();
     let (page, total) = app
         .query(move |models| {
-            let total = models.count_cases(&filter)?;
-            Ok((models.cases(&filter, &request)?, total))
+            let page = models.cases(&filter, &request)?;
+            let total = if counted {
+                page.total.map_or_else(|| models.count_cases(&filter).map(Some), |all| Ok(Some(all)))?
+            } else {
+                None
+            };
+            Ok((page, total))
         })
         .await?;
-    connection(app, &authority, page, "cases", had_before, Some(total)).await
+    connection(app, &authority, page, "cases", had_before, total).await
 }
 
 async fn due_list(
@@ -553,8 +578,11 @@ async fn connection(
 ) -> Result<CaseConnection, ApiError> {
     let mut edges = Vec::with_capacity(page.rows.len());
     for (row, cursor) in page.rows {
-        let node =
-            if authority.sees(&row, &app.models)? { Case::of_row(app, &row, Glance::default()).await? } else { None };
+        // The row may lag behind the log: who has the case in what would be shown decides.
+        let node = match Case::of_row(app, &row, Glance::default()).await? {
+            Some(case) if authority.sees_unit(case.custody(), &app.models)? => Some(case),
+            Some(_) | None => None,
+        };
         edges.push(CaseEdge { cursor: encode_cursor(list, &cursor), node });
     }
     let page_info = PageInfo {

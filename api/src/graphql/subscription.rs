@@ -1,5 +1,7 @@
 //! What a client is told as it happens. Every subscription resumes behind a position, without gap or repeat.
 
+use std::collections::HashSet;
+
 use async_graphql::{Context, Subscription};
 use domain::envelope::{Position as LogPosition, RecordedEvent};
 use domain::id::ComplaintId;
@@ -9,7 +11,7 @@ use futures_util::stream;
 use super::authority::{Authority, Read, authority, region_in_area};
 use super::dashboard::{Dashboard, Moment};
 use super::error::{ApiError, Field};
-use super::history::CaseEvent;
+use super::history::{CaseEvent, opened};
 use super::scalars::Position;
 use crate::app::App;
 
@@ -70,18 +72,15 @@ struct Follow {
     authority: Authority,
     after: Option<LogPosition>,
     seen: tokio::sync::watch::Receiver<Option<LogPosition>>,
-    page: std::vec::IntoIter<RecordedEvent>,
+    page: std::vec::IntoIter<CaseEvent>,
 }
 
 impl Follow {
     /// The next event the caller may see; `None` when the server stops.
     async fn next(&mut self) -> Result<Option<CaseEvent>, ApiError> {
         loop {
-            while let Some(event) = self.page.next() {
-                self.after = Some(event.position);
-                if self.shows(&event).await? {
-                    return CaseEvent::new(&event).map(Some);
-                }
+            if let Some(event) = self.page.next() {
+                return Ok(Some(event));
             }
             let until = *self.seen.borrow_and_update();
             if until <= self.after {
@@ -93,19 +92,28 @@ impl Follow {
             let page = self.app.log.read_all(self.after, PAGE).await.map_err(|error| ApiError::internal(&error))?;
             // The log may be ahead of the read models: what they do not show yet waits for its turn.
             let events: Vec<_> = page.events.into_iter().filter(|event| Some(event.position) <= until).collect();
-            self.page = events.into_iter();
+            self.after = events.last().map_or(until, |last| Some(last.position));
+            self.page = self.shown(events).await?.into_iter();
         }
     }
 
-    async fn shows(&self, event: &RecordedEvent) -> Result<bool, ApiError> {
-        if event.stream.category() != "complaint" {
-            return Ok(false);
+    /// The events of a page that the caller may see, by who has their cases now: asked once for the whole page.
+    async fn shown(&self, events: Vec<RecordedEvent>) -> Result<Vec<CaseEvent>, ApiError> {
+        let case = |event: &RecordedEvent| match event.stream.category() {
+            "complaint" => ComplaintId::parse(event.stream.name()).ok(),
+            _ => None,
+        };
+        let mut ids: Vec<ComplaintId> = events.iter().filter_map(case).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let rows = self.app.query(move |models| models.cases_by_ids(&ids)).await?;
+        let mut seen = HashSet::new();
+        for row in rows {
+            if self.authority.sees(&row, &self.app.models)? {
+                seen.insert(row.id);
+            }
         }
-        let Ok(id) = ComplaintId::parse(event.stream.name()) else { return Ok(false) };
-        let row = self.app.query(move |models| models.case(id)).await?;
-        match row {
-            Some(row) => self.authority.sees(&row, &self.app.models),
-            None => Ok(false),
-        }
+        let shown = events.iter().filter(|event| case(event).is_some_and(|id| seen.contains(&id)));
+        opened(&self.app, shown.map(CaseEvent::new).collect::<Result<Vec<_>, _>>()?).await
     }
 }

@@ -163,7 +163,7 @@ where
         check_read(&loaded, read)?;
         let happened = D::decide(&loaded.state, body.clone(), ctx).map_err(ExecuteError::Rejected)?;
         if happened.is_empty() {
-            return unchanged(loaded);
+            return Err(ExecuteError::NothingToDo);
         }
         let expected = loaded.revision.map_or(Expected::NoStream, Expected::At);
         let events = new_events(stream, command.id, issue, ctx, &happened).map_err(ExecuteError::Encode)?;
@@ -227,13 +227,6 @@ fn check_read<S, R: std::error::Error + 'static>(
         })
         .collect();
     Err(ExecuteError::Stale { read, actual: loaded.revision, changes })
-}
-
-fn unchanged<S, R: std::error::Error + 'static>(loaded: Loaded<S>) -> Result<Done<S>, ExecuteError<R>> {
-    match (loaded.revision, loaded.position) {
-        (Some(revision), Some(position)) => Ok(Done { state: loaded.state, revision, position, repeated: true }),
-        _ => Err(ExecuteError::NothingToDo),
-    }
 }
 
 /// Makes the events of a command ready to append: derived ids, shared metadata, payloads as JSON.

@@ -94,7 +94,7 @@ mod tests {
     }
 
     fn withdrawn(history: History) -> History {
-        history.and("2026-05-18T10:00:00+08:00", Act::Withdraw(Withdraw { reason: "已退款".to_owned() }))
+        history.and("2026-05-18T10:00:00+08:00", Act::Withdraw(Withdraw { reason: "已退款".into() }))
     }
 
     #[track_caller]
@@ -208,8 +208,8 @@ mod tests {
             .when(close(Outcome::Agreement))
             .then([done(Outcome::Agreement, true)]);
         let second = closed
-            .and("2026-05-18T11:00:00+08:00", Act::Reopen(Reopen { reason: "未履行".to_owned() }))
-            .and("2026-05-19T09:00:00+08:00", Act::Withdraw(Withdraw { reason: "已退款".to_owned() }));
+            .and("2026-05-18T11:00:00+08:00", Act::Reopen(Reopen { reason: "未履行".into() }))
+            .and("2026-05-19T09:00:00+08:00", Act::Withdraw(Withdraw { reason: "已退款".into() }));
         given(second).at(NOW).when(close(Outcome::Withdrawn)).then([done(Outcome::Withdrawn, false)]);
     }
 
@@ -217,7 +217,7 @@ mod tests {
     fn an_imported_case_is_late_after_the_deadline_of_its_source() {
         let there = Happened { at: time("2026-04-21T09:00:00+08:00"), event: received_by("gz-tianhe") };
         let history = adopted("2026-05-20T10:00:00+08:00", [there])
-            .and("2026-05-18T10:00:00+08:00", Act::Withdraw(Withdraw { reason: "已退款".to_owned() }));
+            .and("2026-05-18T10:00:00+08:00", Act::Withdraw(Withdraw { reason: "已退款".into() }));
         for (now, late) in [("2026-05-20T10:00:00+08:00", false), ("2026-05-20T10:00:01+08:00", true)] {
             given(history.clone()).at(now).when(close(Outcome::Withdrawn)).then([done(Outcome::Withdrawn, late)]);
         }

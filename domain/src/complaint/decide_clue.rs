@@ -3,21 +3,24 @@
 use super::Moment;
 use super::accept::met;
 use super::event::{ClueDecided, ComplaintEvent};
+use super::rejection::Rejection;
 use super::state::Case;
 use crate::clock::ClockKind;
+use crate::privacy::FreeText;
 
 /// Records the decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecideClue {
     pub filed: bool,
-    pub note: Option<String>,
+    pub note: Option<FreeText>,
 }
 
 impl DecideClue {
-    pub(super) fn decide(self, case: &Case, moment: &Moment<'_>) -> Vec<ComplaintEvent> {
+    pub(super) fn decide(self, case: &Case, moment: &Moment<'_>) -> Result<Vec<ComplaintEvent>, Rejection> {
+        super::check_note("note", self.note.as_ref())?;
         let mut events = vec![ComplaintEvent::ClueDecided(ClueDecided { filed: self.filed, note: self.note })];
         events.extend(met(case, ClockKind::ClueVerify, moment));
-        events
+        Ok(events)
     }
 }
 
@@ -32,7 +35,7 @@ mod tests {
     use crate::complaint::{Act, Action, Rejection};
 
     fn record() -> Act {
-        Act::RecordClue(RecordClue { summary: "无标签".to_owned() })
+        Act::RecordClue(RecordClue { summary: "无标签".into() })
     }
 
     fn decide(filed: bool) -> Act {

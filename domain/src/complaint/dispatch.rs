@@ -7,12 +7,13 @@ use super::event::{ComplaintEvent, Dispatched};
 use super::rejection::Rejection;
 use super::state::Case;
 use crate::id::UnitId;
+use crate::privacy::FreeText;
 
 /// Sends the case to a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dispatch {
     pub to: UnitId,
-    pub note: Option<String>,
+    pub note: Option<FreeText>,
 }
 
 impl Dispatch {
@@ -74,11 +75,11 @@ mod tests {
 
     #[test]
     fn a_note_holds_its_limit() {
-        let noted = |note: String| Act::Dispatch(Dispatch { to: unit(BUREAU), note: Some(note) });
+        let noted = |note: String| Act::Dispatch(Dispatch { to: unit(BUREAU), note: Some(note.into()) });
         given(registered()).at(NOW).when(noted(longest_text())).then([ComplaintEvent::Dispatched(Dispatched {
             from: unit(INTAKE),
             to: unit(BUREAU),
-            note: Some(longest_text()),
+            note: Some(longest_text().into()),
         })]);
         given(registered())
             .at(NOW)

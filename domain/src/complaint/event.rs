@@ -10,7 +10,7 @@ use super::vocabulary::{
 use crate::clock::{ClockKind, ClockTerms};
 use crate::id::{FilingId, UnitId};
 use crate::money::Money;
-use crate::privacy::Sealed;
+use crate::privacy::{FreeText, Sealed};
 use crate::region::RegionCode;
 use crate::vocabulary::{Category, Channel, Remedy};
 
@@ -69,7 +69,7 @@ pub struct Dispatched {
     pub from: UnitId,
     pub to: UnitId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
+    pub note: Option<FreeText>,
 }
 
 /// 退回: handed back to the intake body, the only way a unit without power may go (Art. 41(2)).
@@ -80,7 +80,7 @@ pub struct ReturnedToIntake {
     pub to: UnitId,
     pub reason: ReturnReason,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
+    pub note: Option<FreeText>,
 }
 
 /// 签收: the competent unit has it; from this day the acceptance period runs.
@@ -108,7 +108,7 @@ pub struct Accepted {}
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NotAccepted {
     pub ground: RefusalGround,
-    pub reason: String,
+    pub reason: FreeText,
     pub routes: Vec<Route>,
 }
 
@@ -144,7 +144,7 @@ pub struct ClockResumed {
 pub struct ClockExtended {
     pub by: u16,
     pub approver: String,
-    pub reason: String,
+    pub reason: FreeText,
     pub terms: ClockTerms,
 }
 
@@ -172,7 +172,7 @@ pub struct SessionHeld {
     pub mode: Mode,
     pub result: SessionResult,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
+    pub note: Option<FreeText>,
 }
 
 /// 达成调解协议 (Art. 24).
@@ -197,7 +197,7 @@ pub struct Settled {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Withdrawn {
-    pub reason: String,
+    pub reason: FreeText,
 }
 
 /// 终止调解, with its ground (Art. 23(1)).
@@ -206,7 +206,7 @@ pub struct Withdrawn {
 pub struct Terminated {
     pub ground: TerminationGround,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
+    pub note: Option<FreeText>,
 }
 
 /// 告知: who was told what, and how.
@@ -234,7 +234,7 @@ pub struct Closed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Reopened {
-    pub reason: String,
+    pub reason: FreeText,
     pub round: u16,
 }
 
@@ -243,7 +243,7 @@ pub struct Reopened {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Noted {
     pub kind: NoteKind,
-    pub text: String,
+    pub text: FreeText,
     /// Who did it, by work id, when that is not the actor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
@@ -253,14 +253,14 @@ pub struct Noted {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Urged {
-    pub note: String,
+    pub note: FreeText,
 }
 
 /// 发现违法线索: a lead found in mediation, to be verified within its own period (Art. 27).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClueFound {
-    pub summary: String,
+    pub summary: FreeText,
 }
 
 /// 线索核查决定: whether a case is filed on the lead (诉转案).
@@ -269,7 +269,7 @@ pub struct ClueFound {
 pub struct ClueDecided {
     pub filed: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
+    pub note: Option<FreeText>,
 }
 
 /// The source's system waits for somebody outside; recorded as it stood there.

@@ -5,6 +5,7 @@ use super::event::{ClockExtended, ComplaintEvent};
 use super::rejection::Rejection;
 use super::state::Case;
 use crate::clock::ClockKind;
+use crate::privacy::FreeText;
 
 /// Extends a clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,13 +15,13 @@ pub struct ExtendClock {
     pub by: u16,
     /// The head who approved it, by work id.
     pub approver: String,
-    pub reason: String,
+    pub reason: FreeText,
 }
 
 impl ExtendClock {
     pub(super) fn decide(self, case: &Case, moment: &Moment<'_>) -> Result<Vec<ComplaintEvent>, Rejection> {
         super::check_text("approver", &self.approver)?;
-        super::check_text("reason", &self.reason)?;
+        super::check_free("reason", &self.reason)?;
         let clock = case.running(self.clock).ok_or(Rejection::NotRunning(self.clock))?;
         let rule = moment.ctx.rules.rule(self.clock, clock.terms.started_on)?;
         let max = rule.extension_max.ok_or(Rejection::NotExtendable(self.clock))?;
@@ -57,7 +58,7 @@ mod tests {
 
     /// To be verified by 2026-06-02.
     fn with_clue() -> History {
-        mediating().and("2026-05-12T10:00:00+08:00", Act::RecordClue(RecordClue { summary: "无标签".to_owned() }))
+        mediating().and("2026-05-12T10:00:00+08:00", Act::RecordClue(RecordClue { summary: "无标签".into() }))
     }
 
     fn extend(clock: ClockKind, by: u16) -> Act {
@@ -65,14 +66,14 @@ mod tests {
     }
 
     fn extend_for(clock: ClockKind, by: u16, approver: &str, reason: String) -> Act {
-        Act::ExtendClock(ExtendClock { clock, by, approver: approver.to_owned(), reason })
+        Act::ExtendClock(ExtendClock { clock, by, approver: approver.to_owned(), reason: reason.into() })
     }
 
     fn extended(by: u16, due: &str) -> ComplaintEvent {
         ComplaintEvent::ClockExtended(ClockExtended {
             by,
             approver: "head-1".to_owned(),
-            reason: "检验结果未出".to_owned(),
+            reason: "检验结果未出".into(),
             terms: terms(ClockKind::ClueVerify, "order121", "2026-05-12", due, due),
         })
     }

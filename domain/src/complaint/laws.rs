@@ -71,7 +71,7 @@ fn act(action: Action, case: &Case, dice: Dice) -> Act {
         }),
         Action::ReachAgreement => agree(),
         Action::Settle => Act::Settle(Settle { amount: None }),
-        Action::Withdraw => Act::Withdraw(Withdraw { reason: "已退款".to_owned() }),
+        Action::Withdraw => Act::Withdraw(Withdraw { reason: "已退款".into() }),
         Action::Terminate => terminate(pick(TerminationGround::ALL, a)),
         Action::GiveNotice => tell(pick(NoticeSubject::ALL, a), pick(Party::ALL, b)),
         Action::StopClock => Act::StopClock(StopClock {
@@ -84,14 +84,14 @@ fn act(action: Action, case: &Case, dice: Dice) -> Act {
             clock: pick(&[ClockKind::Mediate, ClockKind::ClueVerify], a),
             by: pick(&[0, 1, 7, 15, 16], b),
             approver: "head-1".to_owned(),
-            reason: "检验结果未出".to_owned(),
+            reason: "检验结果未出".into(),
         }),
-        Action::RecordClue => Act::RecordClue(RecordClue { summary: "无标签".to_owned() }),
+        Action::RecordClue => Act::RecordClue(RecordClue { summary: "无标签".into() }),
         Action::DecideClue => Act::DecideClue(DecideClue { filed: a.is_multiple_of(2), note: None }),
         Action::Close => close(case.stage.outcome().unwrap_or_else(|| pick(Outcome::ALL, a))),
-        Action::Reopen => Act::Reopen(Reopen { reason: "未履行".to_owned() }),
-        Action::Note => Act::Note(Note { kind: NoteKind::Visit, text: "走访商家".to_owned() }),
-        Action::Urge => Act::Urge(Urge { note: "请尽快办理".to_owned() }),
+        Action::Reopen => Act::Reopen(Reopen { reason: "未履行".into() }),
+        Action::Note => Act::Note(Note { kind: NoteKind::Visit, text: "走访商家".into() }),
+        Action::Urge => Act::Urge(Urge { note: "请尽快办理".into() }),
     }
 }
 

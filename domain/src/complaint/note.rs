@@ -3,17 +3,18 @@
 use super::event::{ComplaintEvent, Noted};
 use super::rejection::Rejection;
 use super::vocabulary::NoteKind;
+use crate::privacy::FreeText;
 
 /// Adds a work note.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     pub kind: NoteKind,
-    pub text: String,
+    pub text: FreeText,
 }
 
 impl Note {
     pub(super) fn decide(self) -> Result<Vec<ComplaintEvent>, Rejection> {
-        super::check_text("text", &self.text)?;
+        super::check_free("text", &self.text)?;
         Ok(vec![ComplaintEvent::Noted(Noted { kind: self.kind, text: self.text, by: None })])
     }
 }
@@ -29,11 +30,11 @@ mod tests {
     const NOW: &str = "2026-05-22T10:00:00+08:00";
 
     fn note(text: String) -> Act {
-        Act::Note(Note { kind: NoteKind::Call, text })
+        Act::Note(Note { kind: NoteKind::Call, text: text.into() })
     }
 
     fn noted(text: String) -> ComplaintEvent {
-        ComplaintEvent::Noted(Noted { kind: NoteKind::Call, text, by: None })
+        ComplaintEvent::Noted(Noted { kind: NoteKind::Call, text: text.into(), by: None })
     }
 
     #[test]

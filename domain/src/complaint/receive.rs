@@ -3,11 +3,14 @@
 //! A unit that passes the case down to its own subordinate goes on counting: the period began with its own receipt, and
 //! sending the case on must not lengthen it. Only a return to intake ends it, because that unit had no power to decide.
 
+use chrono::NaiveDate;
+
 use super::Moment;
 use super::event::{ClockStarted, ComplaintEvent, HandlerAssigned, ReceivedByUnit};
 use super::rejection::Rejection;
 use super::state::Case;
 use crate::clock::{self, ClockKind};
+use crate::day::local_day;
 
 /// Takes the case over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +22,9 @@ impl Receive {
     pub(super) fn decide(self, case: &Case, moment: &Moment<'_>) -> Result<Vec<ComplaintEvent>, Rejection> {
         let mut events = vec![ComplaintEvent::ReceivedByUnit(ReceivedByUnit { unit: case.custody.clone() })];
         if case.running(ClockKind::Accept).is_none() {
-            events.push(start(ClockKind::Accept, moment)?);
+            // The intake body that keeps a case has received it on the day it came in, not on the day it signs.
+            let day = if case.custody == case.intake { local_day(case.arrived_at) } else { moment.day() };
+            events.push(start_on(ClockKind::Accept, day, moment)?);
         }
         if let Some(handler) = self.handler {
             super::check_text("handler", &handler)?;
@@ -31,7 +36,11 @@ impl Receive {
 
 /// Starts a clock under the rule in force on the day of the act that triggers it.
 pub(super) fn start(kind: ClockKind, moment: &Moment<'_>) -> Result<ComplaintEvent, Rejection> {
-    let day = moment.day();
+    start_on(kind, moment.day(), moment)
+}
+
+/// Starts a clock with an act of an earlier day.
+fn start_on(kind: ClockKind, day: NaiveDate, moment: &Moment<'_>) -> Result<ComplaintEvent, Rejection> {
     let rule = moment.ctx.rules.rule(kind, day)?;
     let terms = clock::start(rule, moment.ctx.calendar, day)?;
     Ok(ComplaintEvent::ClockStarted(ClockStarted { terms }))
@@ -72,8 +81,8 @@ mod tests {
     }
 
     #[test]
-    fn the_intake_may_handle_a_case_itself() {
-        given(registered()).at("2026-05-06T10:00:00+08:00").when(receive()).then([
+    fn the_intake_that_keeps_a_case_has_had_it_since_it_came_in() {
+        given(registered()).at("2026-05-20T10:00:00+08:00").when(receive()).then([
             received_by(INTAKE),
             started(ClockKind::Accept, "order121", "2026-05-06", "2026-05-14", "2026-05-14"),
         ]);
@@ -81,7 +90,8 @@ mod tests {
 
     #[test]
     fn the_rule_is_that_of_the_day_of_receipt() {
-        let waiting = nothing().and("2026-04-13T09:00:00+08:00", register());
+        let waiting =
+            nothing().and("2026-04-13T09:00:00+08:00", register()).and("2026-04-13T10:00:00+08:00", dispatch(BUREAU));
         for (done, version, on, due) in [
             ("2026-04-14T23:59:59+08:00", "order20", "2026-04-14", "2026-04-23"),
             ("2026-04-15T00:00:00+08:00", "order121", "2026-04-15", "2026-04-24"),
@@ -90,7 +100,7 @@ mod tests {
                 .at("2026-04-20T09:00:00+08:00")
                 .done(done)
                 .when(receive())
-                .then([received_by(INTAKE), started(ClockKind::Accept, version, on, due, due)]);
+                .then([received_by(BUREAU), started(ClockKind::Accept, version, on, due, due)]);
         }
     }
 

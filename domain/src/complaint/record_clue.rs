@@ -5,16 +5,17 @@ use super::event::{ClueFound, ComplaintEvent};
 use super::receive::start;
 use super::rejection::Rejection;
 use crate::clock::ClockKind;
+use crate::privacy::FreeText;
 
 /// Records the lead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordClue {
-    pub summary: String,
+    pub summary: FreeText,
 }
 
 impl RecordClue {
     pub(super) fn decide(self, moment: &Moment<'_>) -> Result<Vec<ComplaintEvent>, Rejection> {
-        super::check_text("summary", &self.summary)?;
+        super::check_free("summary", &self.summary)?;
         Ok(vec![ComplaintEvent::ClueFound(ClueFound { summary: self.summary }), start(ClockKind::ClueVerify, moment)?])
     }
 }
@@ -33,11 +34,11 @@ mod tests {
     const NOW: &str = "2026-05-19T10:00:00+08:00";
 
     fn record(summary: String) -> Act {
-        Act::RecordClue(RecordClue { summary })
+        Act::RecordClue(RecordClue { summary: summary.into() })
     }
 
     fn found(summary: String) -> ComplaintEvent {
-        ComplaintEvent::ClueFound(ClueFound { summary })
+        ComplaintEvent::ClueFound(ClueFound { summary: summary.into() })
     }
 
     #[test]

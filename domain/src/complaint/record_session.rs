@@ -3,13 +3,14 @@
 use super::event::{ComplaintEvent, SessionHeld};
 use super::rejection::Rejection;
 use super::vocabulary::{Mode, SessionResult};
+use crate::privacy::FreeText;
 
 /// Records a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordSession {
     pub mode: Mode,
     pub result: SessionResult,
-    pub note: Option<String>,
+    pub note: Option<FreeText>,
 }
 
 impl RecordSession {
@@ -30,7 +31,11 @@ mod tests {
     const NOW: &str = "2026-05-12T10:00:00+08:00";
 
     fn session(note: Option<String>) -> Act {
-        Act::RecordSession(RecordSession { mode: Mode::OnSite, result: SessionResult::Continues, note })
+        Act::RecordSession(RecordSession {
+            mode: Mode::OnSite,
+            result: SessionResult::Continues,
+            note: note.map(Into::into),
+        })
     }
 
     #[test]
@@ -42,7 +47,7 @@ mod tests {
                 .then([ComplaintEvent::SessionHeld(SessionHeld {
                     mode: Mode::OnSite,
                     result: SessionResult::Continues,
-                    note,
+                    note: note.map(Into::into),
                 })])
                 .case();
             assert_eq!(case.stage, Stage::Mediating);

@@ -7,19 +7,20 @@ use super::rejection::Rejection;
 use super::state::Case;
 use super::vocabulary::{RefusalGround, Route};
 use crate::clock::ClockKind;
+use crate::privacy::FreeText;
 
 /// Refuses the complaint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refuse {
     pub ground: RefusalGround,
-    pub reason: String,
+    pub reason: FreeText,
     /// At least one; repeated ones count once.
     pub routes: Vec<Route>,
 }
 
 impl Refuse {
     pub(super) fn decide(mut self, case: &Case, moment: &Moment<'_>) -> Result<Vec<ComplaintEvent>, Rejection> {
-        super::check_text("reason", &self.reason)?;
+        super::check_free("reason", &self.reason)?;
         self.routes.sort_unstable();
         self.routes.dedup();
         if self.routes.is_empty() {
@@ -47,11 +48,11 @@ mod tests {
     const NOW: &str = "2026-05-08T10:00:00+08:00";
 
     fn for_reason(reason: String, routes: Vec<Route>) -> Act {
-        Act::Refuse(Refuse { ground: RefusalGround::TooLate, reason, routes })
+        Act::Refuse(Refuse { ground: RefusalGround::TooLate, reason: reason.into(), routes })
     }
 
     fn refused_for(reason: String, routes: Vec<Route>) -> ComplaintEvent {
-        ComplaintEvent::NotAccepted(NotAccepted { ground: RefusalGround::TooLate, reason, routes })
+        ComplaintEvent::NotAccepted(NotAccepted { ground: RefusalGround::TooLate, reason: reason.into(), routes })
     }
 
     #[test]

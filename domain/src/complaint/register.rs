@@ -17,7 +17,7 @@ pub struct Register {
 impl Register {
     pub(super) fn decide(self) -> Result<Vec<ComplaintEvent>, Rejection> {
         check(&self.registered)?;
-        super::check_note("handler", self.handler.as_ref())?;
+        super::check_optional("handler", self.handler.as_ref())?;
         let mut events = vec![ComplaintEvent::Registered(Box::new(self.registered))];
         if let Some(handler) = self.handler {
             events.push(ComplaintEvent::HandlerAssigned(HandlerAssigned { handler }));
@@ -27,14 +27,14 @@ impl Register {
 }
 
 /// Checks what a registration says.
-pub(super) fn check(registered: &Registered) -> Result<(), Rejection> {
+pub(crate) fn check(registered: &Registered) -> Result<(), Rejection> {
     let chars = registered.number.chars().count();
     if chars == 0 || chars > NUMBER_CHARS_MAX {
         return Err(Rejection::Number(chars));
     }
     if let Some(respondent) = &registered.respondent {
         super::check_text("respondent.name", &respondent.name)?;
-        super::check_note("respondent.address", respondent.address.as_ref())?;
+        super::check_optional("respondent.address", respondent.address.as_ref())?;
         if let Some(code) = &respondent.uscc {
             let right =
                 code.len() == CREDIT_CODE_CHARS && code.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());

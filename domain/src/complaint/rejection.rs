@@ -9,7 +9,7 @@ use super::{BACKDATE_DAYS_MAX, TEXT_CHARS_MAX};
 use crate::clock::{ClockError, ClockKind};
 
 /// A refusal with what was wrong and, where the state decides, what is allowed now.
-#[derive(Debug, Clone, PartialEq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Rejection {
     #[error("there is no such complaint")]
     NotRegistered,

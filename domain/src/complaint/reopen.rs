@@ -6,16 +6,17 @@ use super::receive::start;
 use super::rejection::Rejection;
 use super::state::Case;
 use crate::clock::ClockKind;
+use crate::privacy::FreeText;
 
 /// Reopens a closed case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reopen {
-    pub reason: String,
+    pub reason: FreeText,
 }
 
 impl Reopen {
     pub(super) fn decide(self, case: &Case, moment: &Moment<'_>) -> Result<Vec<ComplaintEvent>, Rejection> {
-        super::check_text("reason", &self.reason)?;
+        super::check_free("reason", &self.reason)?;
         let round = case.round.saturating_add(1);
         Ok(vec![ComplaintEvent::Reopened(Reopened { reason: self.reason, round }), start(ClockKind::Accept, moment)?])
     }
@@ -33,7 +34,7 @@ mod tests {
     const NOW: &str = "2026-05-22T10:00:00+08:00";
 
     fn reopen(reason: String) -> Act {
-        Act::Reopen(Reopen { reason })
+        Act::Reopen(Reopen { reason: reason.into() })
     }
 
     #[test]
@@ -42,7 +43,7 @@ mod tests {
             .at(NOW)
             .when(reopen(longest_text()))
             .then([
-                ComplaintEvent::Reopened(Reopened { reason: longest_text(), round: 2 }),
+                ComplaintEvent::Reopened(Reopened { reason: longest_text().into(), round: 2 }),
                 started(ClockKind::Accept, "order121", "2026-05-22", "2026-06-02", "2026-06-02"),
             ])
             .case();

@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn only_a_clock_that_stands_still_is_resumed() {
-        let clue = Act::RecordClue(RecordClue { summary: "无标签".to_owned() });
+        let clue = Act::RecordClue(RecordClue { summary: "无标签".into() });
         let one_stands = mediating().and("2026-05-12T10:00:00+08:00", clue).and("2026-05-20T10:00:00+08:00", stop());
         given(one_stands)
             .at("2026-06-01T10:00:00+08:00")

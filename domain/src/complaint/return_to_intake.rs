@@ -4,12 +4,13 @@ use super::event::{ComplaintEvent, ReturnedToIntake};
 use super::rejection::Rejection;
 use super::state::Case;
 use super::vocabulary::ReturnReason;
+use crate::privacy::FreeText;
 
 /// Hands the case back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReturnToIntake {
     pub reason: ReturnReason,
-    pub note: Option<String>,
+    pub note: Option<FreeText>,
 }
 
 impl ReturnToIntake {
@@ -39,7 +40,7 @@ mod tests {
     const NOW: &str = "2026-05-08T10:00:00+08:00";
 
     fn hand_back(note: Option<String>) -> Act {
-        Act::ReturnToIntake(ReturnToIntake { reason: ReturnReason::NoPower, note })
+        Act::ReturnToIntake(ReturnToIntake { reason: ReturnReason::NoPower, note: note.map(Into::into) })
     }
 
     fn handed_back(note: Option<String>) -> ComplaintEvent {
@@ -47,7 +48,7 @@ mod tests {
             from: unit(BUREAU),
             to: unit(INTAKE),
             reason: ReturnReason::NoPower,
-            note,
+            note: note.map(Into::into),
         })
     }
 

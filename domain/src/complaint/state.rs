@@ -143,6 +143,8 @@ pub struct Case {
     /// 1 for the first handling, one more at each reopening.
     pub round: u16,
     pub registered_at: DateTime<Utc>,
+    /// When it came to the unit that has it: registered, sent or handed back there.
+    pub arrived_at: DateTime<Utc>,
     /// The last act that moved the case.
     pub last_act_at: DateTime<Utc>,
     pub clocks: Vec<RunningClock>,
@@ -205,6 +207,7 @@ impl Case {
             stage: Stage::AtIntake,
             round: 1,
             registered_at: at,
+            arrived_at: at,
             last_act_at: at,
             clocks: Vec::new(),
             notices: Vec::new(),
@@ -267,6 +270,7 @@ fn apply(case: &mut Case, event: &ComplaintEvent, at: DateTime<Utc>) {
         ComplaintEvent::Noted(_) | ComplaintEvent::ClueDecided(_) => {}
         ComplaintEvent::Dispatched(event) => {
             case.custody = event.to.clone();
+            case.arrived_at = at;
             case.handler = None;
             // An imported history changes units without our stages.
             if case.source.is_none() || case.stage == Stage::AtIntake {
@@ -275,6 +279,7 @@ fn apply(case: &mut Case, event: &ComplaintEvent, at: DateTime<Utc>) {
         }
         ComplaintEvent::ReturnedToIntake(event) => {
             case.custody = event.to.clone();
+            case.arrived_at = at;
             case.handler = None;
             case.clocks.retain(|clock| !clock.is_running());
             case.stage = Stage::AtIntake;

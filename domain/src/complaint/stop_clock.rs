@@ -20,7 +20,7 @@ pub struct StopClock {
 
 impl StopClock {
     pub(super) fn decide(self, case: &Case, moment: &Moment<'_>) -> Result<Vec<ComplaintEvent>, Rejection> {
-        super::check_note("evidence", self.evidence.as_ref())?;
+        super::check_optional("evidence", self.evidence.as_ref())?;
         let clock = case.running(self.clock).ok_or(Rejection::NotRunning(self.clock))?;
         let rule = moment.ctx.rules.rule(self.clock, clock.terms.started_on)?;
         let excluded = exclusion(self.reason).is_some_and(|exclusion| rule.excludes(exclusion));
@@ -71,7 +71,7 @@ mod tests {
     }
 
     fn with_clue() -> History {
-        mediating().and("2026-05-12T10:00:00+08:00", Act::RecordClue(RecordClue { summary: "无标签".to_owned() }))
+        mediating().and("2026-05-12T10:00:00+08:00", Act::RecordClue(RecordClue { summary: "无标签".into() }))
     }
 
     #[test]

@@ -8,12 +8,13 @@ use super::rejection::Rejection;
 use super::state::Case;
 use super::vocabulary::TerminationGround;
 use crate::clock::ClockKind;
+use crate::privacy::FreeText;
 
 /// Ends the mediation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terminate {
     pub ground: TerminationGround,
-    pub note: Option<String>,
+    pub note: Option<FreeText>,
 }
 
 impl Terminate {
@@ -144,9 +145,13 @@ mod tests {
 
     #[test]
     fn a_note_holds_its_limit() {
-        let noted = |note: String| Act::Terminate(Terminate { ground: TerminationGround::PartyGone, note: Some(note) });
+        let noted =
+            |note: String| Act::Terminate(Terminate { ground: TerminationGround::PartyGone, note: Some(note.into()) });
         given(mediating()).at(NOW).when(noted(longest_text())).then([
-            ComplaintEvent::Terminated(Terminated { ground: TerminationGround::PartyGone, note: Some(longest_text()) }),
+            ComplaintEvent::Terminated(Terminated {
+                ground: TerminationGround::PartyGone,
+                note: Some(longest_text().into()),
+            }),
             met(ClockKind::Mediate, "2026-05-18", false),
             started(ClockKind::TermNotice, "order121", "2026-05-18", "2026-05-27", "2026-05-27"),
         ]);

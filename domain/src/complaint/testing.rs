@@ -253,7 +253,7 @@ pub(super) fn accept() -> Act {
 pub(super) fn refuse() -> Act {
     Act::Refuse(Refuse {
         ground: RefusalGround::NotConsumption,
-        reason: "购买数量与生活消费明显不符".to_owned(),
+        reason: "购买数量与生活消费明显不符".into(),
         routes: vec![Route::Court],
     })
 }

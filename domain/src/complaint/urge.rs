@@ -2,16 +2,17 @@
 
 use super::event::{ComplaintEvent, Urged};
 use super::rejection::Rejection;
+use crate::privacy::FreeText;
 
 /// Urges the unit that has the case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Urge {
-    pub note: String,
+    pub note: FreeText,
 }
 
 impl Urge {
     pub(super) fn decide(self) -> Result<Vec<ComplaintEvent>, Rejection> {
-        super::check_text("note", &self.note)?;
+        super::check_free("note", &self.note)?;
         Ok(vec![ComplaintEvent::Urged(Urged { note: self.note })])
     }
 }
@@ -26,7 +27,7 @@ mod tests {
     const NOW: &str = "2026-05-22T10:00:00+08:00";
 
     fn urge(note: String) -> Act {
-        Act::Urge(Urge { note })
+        Act::Urge(Urge { note: note.into() })
     }
 
     #[test]
@@ -35,7 +36,7 @@ mod tests {
             let once = given(history)
                 .at(NOW)
                 .when(urge(longest_text()))
-                .then([ComplaintEvent::Urged(Urged { note: longest_text() })]);
+                .then([ComplaintEvent::Urged(Urged { note: longest_text().into() })]);
             assert_eq!(once.case().urged, 1);
             assert_eq!(once.and(NOW, urge("再次催办".to_owned())).case().urged, 2);
         }

@@ -64,6 +64,7 @@ vocabulary! {
     Mode {
         OnSite = "on-site", "现场";
         Phone = "phone", "电话";
+        Audio = "audio", "音频";
         Video = "video", "视频";
         Internet = "internet", "互联网";
     }

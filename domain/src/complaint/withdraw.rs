@@ -7,16 +7,17 @@ use super::rejection::Rejection;
 use super::state::{Case, Stage};
 use super::terminate::end;
 use crate::clock::ClockKind;
+use crate::privacy::FreeText;
 
 /// Records the withdrawal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Withdraw {
-    pub reason: String,
+    pub reason: FreeText,
 }
 
 impl Withdraw {
     pub(super) fn decide(self, case: &Case, moment: &Moment<'_>) -> Result<Vec<ComplaintEvent>, Rejection> {
-        super::check_text("reason", &self.reason)?;
+        super::check_free("reason", &self.reason)?;
         let withdrawn = ComplaintEvent::Withdrawn(Withdrawn { reason: self.reason });
         match case.stage {
             Stage::Accepted | Stage::Mediating => end(withdrawn, case, moment),
@@ -49,11 +50,11 @@ mod tests {
     const NOW: &str = "2026-05-18T10:00:00+08:00";
 
     fn withdraw(reason: &str) -> Act {
-        Act::Withdraw(Withdraw { reason: reason.to_owned() })
+        Act::Withdraw(Withdraw { reason: reason.to_owned().into() })
     }
 
     fn withdrawn(reason: &str) -> ComplaintEvent {
-        ComplaintEvent::Withdrawn(Withdrawn { reason: reason.to_owned() })
+        ComplaintEvent::Withdrawn(Withdrawn { reason: reason.to_owned().into() })
     }
 
     #[test]

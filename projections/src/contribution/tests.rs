@@ -160,7 +160,7 @@ fn a_period_met_in_time_takes_its_future_day_back() {
 
 #[test]
 fn a_withdrawal_meets_the_period_without_deciding() {
-    let withdrawn = ComplaintEvent::Withdrawn(Withdrawn { reason: "x".to_owned() });
+    let withdrawn = ComplaintEvent::Withdrawn(Withdrawn { reason: "x".into() });
     let story = Story::registered("2026-04-01")
         .on("2026-04-01", started(ClockKind::Accept, "2026-04-10"))
         .on("2026-04-20", withdrawn)
@@ -215,7 +215,7 @@ fn an_extension_moves_the_overdue_day() {
     let extended = ClockExtended {
         by: 15,
         approver: "0001".to_owned(),
-        reason: "x".to_owned(),
+        reason: "x".into(),
         terms: terms(ClockKind::ClueVerify, "2026-05-20"),
     };
     let story = Story::registered("2026-04-01")
@@ -247,7 +247,7 @@ fn the_deadline_of_a_source_makes_its_own_day_overdue() {
     assert_eq!(story.at(INTAKE, Measure::Overdue, "2026-04-12"), 0);
     assert_eq!(story.at(INTAKE, Measure::ClosedLate, "2026-04-12"), 1);
     // A new round has its own periods.
-    let reopened = ComplaintEvent::Reopened(Reopened { reason: "x".to_owned(), round: 2 });
+    let reopened = ComplaintEvent::Reopened(Reopened { reason: "x".into(), round: 2 });
     let story = story.on("2026-04-20", reopened);
     assert_eq!(story.at(INTAKE, Measure::Open, "2026-04-20"), 1);
     assert_eq!(story.at(INTAKE, Measure::Overdue, "2026-04-20"), 0);
@@ -290,7 +290,7 @@ fn handing_back_ends_the_clocks_and_is_counted_where_it_was_done() {
 
 #[test]
 fn reopening_counts_again_but_not_the_money_twice() {
-    let reopened = ComplaintEvent::Reopened(Reopened { reason: "x".to_owned(), round: 2 });
+    let reopened = ComplaintEvent::Reopened(Reopened { reason: "x".into(), round: 2 });
     let story = Story::registered("2026-04-01")
         .on("2026-04-01", started(ClockKind::TermNotice, "2026-04-05"))
         .on("2026-04-10", closed(false, Some(500)))
@@ -309,7 +309,7 @@ fn reopening_counts_again_but_not_the_money_twice() {
 
 #[test]
 fn a_closing_that_is_entered_late_is_dated_when_it_was_done() {
-    let urged = ComplaintEvent::Urged(Urged { note: "x".to_owned() });
+    let urged = ComplaintEvent::Urged(Urged { note: "x".into() });
     let agreed = ComplaintEvent::AgreementReached(AgreementReached { document: true, amount: None });
     let before = Story::registered("2026-04-01").on("2026-04-20", urged);
     let old = Contributor::default().of(&before.track).clone();

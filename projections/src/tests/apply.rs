@@ -101,6 +101,41 @@ fn an_unknown_kind_halts_and_leaves_everything_as_it_was() {
 }
 
 #[test]
+fn lives_that_are_not_shown_hold_nothing_up() {
+    let referral = "referral-0000000000000000000000000000002a";
+    let kit = Kit::new();
+    let mut log = small_log();
+    log.foreign(referral, "referral.drafted", hour(3, 9), r#"{"to":["HK"],"n":1.5}"#);
+    log.case(1, hour(3, 10), &closed(false, None));
+    for category in ["rulebook", "calendar", "report", "enquiry", "operator", "subject"] {
+        log.foreign(&format!("{category}-1"), &format!("{category}.changed"), hour(4, 9), "[]");
+    }
+    for batch in [1, 3, 100] {
+        let models = kit.filled(&format!("m-{batch}.sqlite"), &log.events, batch);
+        assert_eq!(models.position(), log.last());
+        assert_eq!(models.case(case_id(1)).unwrap().unwrap().stage.code(), "closed");
+        assert_eq!(models.count_cases(&CaseFilter::new(province())).unwrap(), 2);
+    }
+    // In the lives that are shown, and in those that nobody knows, nothing is passed over.
+    let case = case_id(1).stream();
+    for (stream, kind) in [
+        (case.as_str(), "complaint.xyz"),
+        ("filing-0000000000000000000000000000002a", "filing.xyz"),
+        ("unit-gz", "unit.xyz"),
+        (case.as_str(), "referral.drafted"),
+        ("weather-1", "weather.changed"),
+    ] {
+        let mut log = log.clone();
+        let known = log.events.len();
+        log.foreign(stream, kind, hour(5, 9), "{}");
+        let models = kit.filled(&format!("{kind}-{known}-{}.sqlite", stream.len()), &log.events[..known], 100);
+        let error = models.apply(&log.events[known..]).unwrap_err();
+        assert!(matches!(error, ApplyError::Unreadable { source: WireError::UnknownKind { .. }, .. }), "{kind}");
+        assert_eq!(models.position(), log.events.get(known - 1).map(|event| event.position));
+    }
+}
+
+#[test]
 fn facts_that_cannot_be_opened_hold_everything_up_and_nothing_is_half_done() {
     let kit = Kit::new();
     let log = small_log();
@@ -162,7 +197,7 @@ fn the_register_answers_from_memory() {
     assert_eq!((page.len(), more), (2, true));
     let (rest, more) = models.units(&filter, page.last().map(|row| &row.id), 2).unwrap();
     assert_eq!((rest.len(), more), (1, false));
-    let filter = UnitFilter { text: Some("FT 市場".to_owned()), scope: Scope::Region(region("440000")), ..filter };
+    let filter = UnitFilter { text: Some("FT 市場".into()), scope: Scope::Region(region("440000")), ..filter };
     assert_eq!(models.units(&filter, None, 9).unwrap().0.len(), 1);
     assert!(models.units(&filter, None, 0).is_err());
 }

@@ -153,7 +153,7 @@ fn a_case_closed_twice_is_one_row_that_counts_twice() {
     let mut log = Log::with_units();
     log.case(1, hour(0, 9), &registered(1, "gz"));
     log.case(1, hour(1, 9), &closed(false, None));
-    let reopened = ComplaintEvent::Reopened(Reopened { reason: "x".to_owned(), round: 2 });
+    let reopened = ComplaintEvent::Reopened(Reopened { reason: "x".into(), round: 2 });
     log.case(1, hour(2, 9), &reopened);
     log.case(1, hour(3, 9), &closed(true, None));
     let models = kit.filled("m.sqlite", &log.events, 100);

@@ -46,7 +46,7 @@ impl Step {
             5 => ComplaintEvent::Accepted(Accepted {}),
             6 => ComplaintEvent::NotAccepted(NotAccepted {
                 ground: RefusalGround::TooLate,
-                reason: "x".to_owned(),
+                reason: "x".into(),
                 routes: Vec::new(),
             }),
             7 | 8 => ComplaintEvent::ClockStarted(ClockStarted { terms: due }),
@@ -56,9 +56,9 @@ impl Step {
             12 => ComplaintEvent::MediationOpened(MediationOpened { mode: Mode::Phone }),
             13 => ComplaintEvent::AgreementReached(AgreementReached { document: true, amount: None }),
             14 | 15 => closed(self.unit.is_multiple_of(2), (self.number > 5).then_some(self.number * 100)),
-            16 => ComplaintEvent::Reopened(Reopened { reason: "x".to_owned(), round: 2 }),
-            17 => ComplaintEvent::Urged(Urged { note: "x".to_owned() }),
-            _ => ComplaintEvent::Noted(Noted { kind: NoteKind::Call, text: "x".to_owned(), by: None }),
+            16 => ComplaintEvent::Reopened(Reopened { reason: "x".into(), round: 2 }),
+            17 => ComplaintEvent::Urged(Urged { note: "x".into() }),
+            _ => ComplaintEvent::Noted(Noted { kind: NoteKind::Call, text: "x".into(), by: None }),
         }
     }
 }

@@ -120,7 +120,21 @@ impl Log {
     }
 
     fn push(&mut self, stream: &StreamId, at: DateTime<Utc>, recorded_at: DateTime<Utc>, event: &impl Stored) {
-        let (kind, schema) = event.kind();
+        self.record(stream, (at, recorded_at), event.kind(), event.encode().unwrap());
+    }
+
+    /// Appends an event that need not be one of ours.
+    pub(super) fn foreign(&mut self, stream: &str, kind: &str, at: DateTime<Utc>, payload: &str) {
+        self.record(&StreamId::parse(stream).unwrap(), (at, at), (kind, 1), payload.to_owned());
+    }
+
+    fn record(
+        &mut self,
+        stream: &StreamId,
+        (at, recorded_at): (DateTime<Utc>, DateTime<Utc>),
+        (kind, schema): (&str, u16),
+        payload: String,
+    ) {
         let revision = self.revisions.entry(stream.clone()).or_insert(0);
         let position = u64::try_from(self.events.len()).unwrap() + 1;
         self.events.push(RecordedEvent {
@@ -133,7 +147,7 @@ impl Log {
             occurred_at: at,
             recorded_at,
             metadata: "{}".into(),
-            payload: event.encode().unwrap().into(),
+            payload: payload.into(),
         });
         *revision += 1;
     }

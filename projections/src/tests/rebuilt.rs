@@ -43,7 +43,7 @@ fn a_rebuild_says_how_far_it_is_and_goes_on_like_any_other() {
     assert_eq!(built.position(), log.last());
     log.case(20, hour(9, 9), &registered_with(20, "另一家超市", "要求换货"));
     built.apply(&log.events).unwrap();
-    let text = CaseFilter { text: Some("换货".to_owned()), ..CaseFilter::new(province()) };
+    let text = CaseFilter { text: Some("换货".into()), ..CaseFilter::new(province()) };
     assert_eq!(built.count_cases(&text).unwrap(), 1);
     assert_eq!(built.parity_digest().unwrap(), kit.filled("followed.sqlite", &log.events, 5).parity_digest().unwrap());
 }

@@ -2,8 +2,14 @@
 
 use std::sync::atomic::Ordering;
 
-use super::kit::{Kit, Log, closed, day, first_page, hour, province, registered_with, subject};
-use crate::{AsOf, CaseFilter, Known, Measure, ReadModels};
+use domain::complaint::ComplaintEvent;
+use domain::complaint::event::ReturnedToIntake;
+use domain::complaint::vocabulary::ReturnReason;
+
+use super::kit::{
+    Kit, Log, closed, day, dispatched, first_page, hour, province, region, registered_with, subject, unit,
+};
+use crate::{AsOf, CaseFilter, Known, Measure, ReadModels, Scope, StageFilter};
 
 fn log() -> Log {
     let mut log = Log::with_units();
@@ -110,11 +116,52 @@ fn a_search_goes_together_with_the_list_behind_a_number() {
     let kit = Kit::new();
     let models = kit.filled("m.sqlite", &log().events, 2);
     let filter = CaseFilter {
-        text: Some("退款".to_owned()),
+        text: Some("退款".into()),
         measure: Some((Measure::Open, AsOf { day: day(9), known: Known::Now })),
         ..CaseFilter::new(province())
     };
     assert_eq!(found(&models, &filter), [1]);
+}
+
+#[test]
+fn a_case_that_has_left_is_counted_where_it_was_and_asked_about_no_more() {
+    let kit = Kit::new();
+    let mut log = log();
+    let returned =
+        ReturnedToIntake { from: unit("gz-th"), to: unit("gz"), reason: ReturnReason::NoTerritory, note: None };
+    log.case(1, hour(4, 9), &ComplaintEvent::ReturnedToIntake(returned));
+    log.case(1, hour(5, 9), &dispatched("sz-ft"));
+    let models = kit.filled("m.sqlite", &log.events, 2);
+    let received = |scope: Scope| CaseFilter {
+        measure: Some((Measure::Received, AsOf { day: day(9), known: Known::Now })),
+        ..CaseFilter::new(vec![scope])
+    };
+    let asked = |bare: &CaseFilter| {
+        [
+            CaseFilter { text: Some("手机".into()), ..bare.clone() },
+            CaseFilter { stage: Some(StageFilter::Dispatched), ..bare.clone() },
+            CaseFilter { number: Some("44010001".to_owned()), ..bare.clone() },
+            CaseFilter { business: Some("好又多".to_owned()), ..bare.clone() },
+            CaseFilter { business: Some("91440101MA50000001".to_owned()), ..bare.clone() },
+        ]
+    };
+    for scope in [Scope::Unit(unit("gz-th")), Scope::Unit(unit("gz")), Scope::Region(region("440100"))] {
+        let bare = received(scope);
+        assert_eq!(found(&models, &bare), [3, 2, 1]);
+        for filter in asked(&bare) {
+            assert!(found(&models, &filter).is_empty(), "{filter:?}");
+        }
+        // What is still there can be asked about.
+        let staying = CaseFilter { text: Some("换货".into()), ..bare };
+        assert_eq!(found(&models, &staying), [3]);
+    }
+    // Whoever may see both places may ask, also about those that counted in one of them.
+    let mut both = received(Scope::Unit(unit("gz-th")));
+    both.scope.push(Scope::Unit(unit("sz-ft")));
+    let narrowed = CaseFilter { unit: Some(unit("gz-th")), ..received(province().remove(0)) };
+    for filter in [both, narrowed].iter().flat_map(asked) {
+        assert_eq!(found(&models, &filter), [1], "{filter:?}");
+    }
 }
 
 #[test]

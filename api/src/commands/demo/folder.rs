@@ -84,7 +84,7 @@ pub(in crate::commands) async fn make(dir: &DataDir, config: &Config, plan: Plan
     let began = Instant::now();
     init::prepare(dir, config, true, false).await?;
     let starts_at = plan.starts_at();
-    let log = dir.open_log_with(config, false, Arc::new(move || starts_at))?;
+    let log = dir.open_log_for_bulk(config, Arc::new(move || starts_at))?;
     units::register(&log, &units::of_divisions(), starts_at).await?;
     let generator = Generator::new(plan, Box::new(dir.open_vault(config)?))?;
     let bar = bar("cases", plan.cases, false);

@@ -165,7 +165,7 @@ impl Builder {
         if self.closed && row.status == Some(Status::OpenAgain) {
             self.round = self.round.saturating_add(1);
             self.closed = false;
-            self.put(at, ComplaintEvent::Reopened(Reopened { reason: REOPENED.to_owned(), round: self.round }));
+            self.put(at, ComplaintEvent::Reopened(Reopened { reason: REOPENED.into(), round: self.round }));
         }
         if self.closed {
             self.note(row);
@@ -209,7 +209,7 @@ impl Builder {
     fn note(&mut self, row: &Row) {
         let Some(text) = &row.activity else { return };
         let by = row.by.as_ref().map(ToString::to_string);
-        self.put(row.at, ComplaintEvent::Noted(Noted { kind: NoteKind::Task, text: text.to_string(), by }));
+        self.put(row.at, ComplaintEvent::Noted(Noted { kind: NoteKind::Task, text: text.to_string().into(), by }));
     }
 
     /// Closes at the time of the closing column. A case that its source closed on a day before it was registered was

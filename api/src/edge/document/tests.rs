@@ -23,6 +23,17 @@ fn a_document_at_the_size_limit_passes_and_one_past_it_does_not() {
 }
 
 #[test]
+fn every_hundredth_selection_costs_one_more() {
+    let cost = |query: &str| prepare(params(query), &EdgeLimits::default()).map(|prepared| prepared.cost()).ok();
+    assert_eq!(cost("{ a }"), Some(1));
+    assert_eq!(cost(&format!("{{ {} }}", "a ".repeat(99))), Some(1));
+    assert_eq!(cost(&format!("{{ {} }}", "a ".repeat(100))), Some(2));
+    // Two spreads and their content, expanded.
+    assert_eq!(cost(&format!("{{ ...F ...F }} fragment F on T {{ {} }}", "a ".repeat(49))), Some(2));
+    assert_eq!(cost(&format!("{{ {} }}", "a ".repeat(1_000))), Some(11));
+}
+
+#[test]
 fn brackets_at_the_limit_pass_and_one_past_it_do_not() {
     let list = |deep: usize| format!("{{ a(x: {}{}) }}", "[".repeat(deep), "]".repeat(deep));
     assert_eq!(verdict(&list(BRACKETS_MAX - 2)), Ok(OperationType::Query));

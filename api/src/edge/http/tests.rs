@@ -215,3 +215,22 @@ async fn resolvers_see_the_trace_context() {
     let reply = house().ask("{ traceparent }", &[("traceparent", trace)]).await;
     assert_eq!(reply.json()["data"]["traceparent"], trace);
 }
+
+#[tokio::test]
+async fn operations_at_the_rate_limit_run_and_one_past_it_is_refused() {
+    let house = house();
+    let thrifty = ("authorization", "Bearer thrifty");
+    // What is not fit for execution costs nothing; a hundred selections cost two.
+    assert_eq!(house.ask("{", &[thrifty, GRAPHQL]).await.code(), "GRAPHQL_PARSE_FAILED");
+    let long = format!("mutation {{ bump {{ {} }} }}", "value ".repeat(99));
+    let short = "mutation { bump { value } }";
+    for document in [long.as_str(), short] {
+        assert_eq!(house.ask(document, &[thrifty]).await.text, r#"{"data":{"bump":{"value":1}}}"#);
+    }
+    for accept in [JSON, GRAPHQL, ("accept", "text/event-stream")] {
+        let reply = house.ask(short, &[thrifty, accept]).await;
+        assert_eq!((reply.status, reply.code().as_str()), (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED"));
+    }
+    assert_eq!(house.bumps.count(), 2);
+    assert_eq!(house.ask(short, &[]).await.status, StatusCode::OK);
+}

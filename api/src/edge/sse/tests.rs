@@ -1,3 +1,5 @@
+use tower::ServiceExt as _;
+
 use super::*;
 use crate::edge::testing::{House, Reply, request};
 
@@ -90,4 +92,21 @@ async fn a_shutdown_ends_the_stream_without_completing_it() {
     });
     assert_is_stream(&reply);
     assert_eq!(reply.text, COMMENT);
+}
+
+#[tokio::test]
+async fn subscriptions_at_the_limit_are_streamed_and_one_past_it_is_refused() {
+    let house = House::new(EdgeLimits { subscriptions_max: 1, ..EdgeLimits::default() });
+    let never = || request("POST", "/graphql", r#"{"query":"subscription { never }"}"#, &[STREAM]);
+    let held = house.router().oneshot(never()).await.expect("routers do not fail");
+    assert_eq!(held.status(), StatusCode::OK);
+    let refused = house.send(never()).await;
+    assert_eq!((refused.status, refused.code().as_str()), (StatusCode::SERVICE_UNAVAILABLE, "TOO_MANY_SUBSCRIPTIONS"));
+    // A query needs no place, streamed or not.
+    assert_is_stream(&house.ask("{ hello }", &[STREAM]).await);
+    drop(held);
+    // Each stream leaves its place to the next one.
+    for _ in 0..2 {
+        assert_is_stream(&house.ask("subscription { count(to: 1) }", &[STREAM]).await);
+    }
 }

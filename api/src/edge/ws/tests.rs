@@ -296,3 +296,38 @@ async fn another_subprotocol_is_closed_with_4406() {
         }
     }
 }
+
+#[tokio::test]
+async fn operations_at_the_rate_limit_run_and_one_past_it_is_refused() {
+    let mut client = Client::new(EdgeLimits::default());
+    client.init("Bearer thrifty");
+    assert_eq!(client.hear().await, json!({ "type": "connection_ack" }));
+    for _ in 0..testing::BUDGET {
+        client.assert_hello("1").await;
+    }
+    client.subscribe("1", "{ hello }");
+    let message = client.hear().await;
+    assert_eq!((&message["type"], &message["id"]), (&json!("error"), &json!("1")), "{message}");
+    assert_eq!(code(&message), "RATE_LIMITED", "{message}");
+    client.say(&json!({ "type": "ping" }));
+    assert_eq!(client.hear().await, json!({ "type": "pong" }));
+}
+
+#[tokio::test]
+async fn subscriptions_of_the_server_at_the_limit_run_and_one_past_it_is_refused() {
+    let mut client = Client::admitted(EdgeLimits { subscriptions_max: 2, ..EdgeLimits::default() }).await;
+    client.subscribe("1", "subscription { never }");
+    client.subscribe("2", "subscription { never }");
+    client.subscribe("3", "subscription { never }");
+    let message = client.hear().await;
+    assert_eq!((&message["type"], &message["id"]), (&json!("error"), &json!("3")), "{message}");
+    assert_eq!(code(&message), "TOO_MANY_SUBSCRIPTIONS", "{message}");
+    client.assert_hello("3").await;
+    client.say(&json!({ "type": "complete", "id": "1" }));
+    // The first leaves its place, and so does each that ends by itself.
+    for _ in 0..2 {
+        client.subscribe("4", "subscription { count(to: 1) }");
+        assert_eq!(client.hear().await["payload"]["data"]["count"], 1);
+        assert_eq!(client.hear().await, json!({ "type": "complete", "id": "4" }));
+    }
+}

@@ -69,7 +69,7 @@ fn steps(dice: Dice) -> Vec<ComplaintEvent> {
         ComplaintEvent::Accepted(Accepted {}),
         ComplaintEvent::NotAccepted(NotAccepted {
             ground: pick(RefusalGround::ALL, a),
-            reason: "理由".to_owned(),
+            reason: "理由".into(),
             routes: Vec::new(),
         }),
         ComplaintEvent::MediationOpened(MediationOpened { mode: pick(Mode::ALL, a) }),
@@ -80,10 +80,10 @@ fn steps(dice: Dice) -> Vec<ComplaintEvent> {
         }),
         ComplaintEvent::AgreementReached(AgreementReached { document: false, amount: None }),
         ComplaintEvent::Settled(Settled { amount: None }),
-        ComplaintEvent::Withdrawn(Withdrawn { reason: "理由".to_owned() }),
+        ComplaintEvent::Withdrawn(Withdrawn { reason: "理由".into() }),
         ComplaintEvent::Terminated(Terminated { ground: pick(TerminationGround::ALL, a), note: None }),
         ComplaintEvent::Closed(Closed { outcome: pick(Outcome::ALL, a), recovered: None, late: b.is_multiple_of(2) }),
-        ComplaintEvent::Reopened(Reopened { reason: "理由".to_owned(), round: small(dice) }),
+        ComplaintEvent::Reopened(Reopened { reason: "理由".into(), round: small(dice) }),
     ]
 }
 
@@ -99,7 +99,7 @@ fn records(dice: Dice) -> Vec<ComplaintEvent> {
         ComplaintEvent::ClockExtended(ClockExtended {
             by: small(dice),
             approver: "head-1".to_owned(),
-            reason: "理由".to_owned(),
+            reason: "理由".into(),
             terms: some_terms(dice),
         }),
         ComplaintEvent::ClockMet(ClockMet { clock, on, late: b.is_multiple_of(2) }),
@@ -108,9 +108,9 @@ fn records(dice: Dice) -> Vec<ComplaintEvent> {
             to: pick(Party::ALL, b),
             manner: pick(Manner::ALL, a),
         }),
-        ComplaintEvent::Noted(Noted { kind: pick(NoteKind::ALL, a), text: "记录".to_owned(), by: None }),
-        ComplaintEvent::Urged(Urged { note: "催办".to_owned() }),
-        ComplaintEvent::ClueFound(ClueFound { summary: "线索".to_owned() }),
+        ComplaintEvent::Noted(Noted { kind: pick(NoteKind::ALL, a), text: "记录".into(), by: None }),
+        ComplaintEvent::Urged(Urged { note: "催办".into() }),
+        ComplaintEvent::ClueFound(ClueFound { summary: "线索".into() }),
         ComplaintEvent::ClueDecided(ClueDecided { filed: b.is_multiple_of(2), note: None }),
         ComplaintEvent::WaitingBegan(WaitingBegan {}),
         ComplaintEvent::WaitingEnded(WaitingEnded {}),

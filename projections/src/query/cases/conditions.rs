@@ -22,7 +22,7 @@ type Part = (String, Option<Value>);
 pub(super) struct Conditions {
     /// About where the case stands and what it is; not asked where a measure says which cases they are.
     standing: Vec<Part>,
-    /// About the row itself.
+    /// About the row itself; with a measure, also that the case is still the caller's to ask about.
     row: Vec<Part>,
     /// In the language of the search index.
     search: Option<String>,
@@ -69,6 +69,9 @@ impl Conditions {
             }
         }
         conditions.search = (!searched.is_empty()).then(|| searched.join(" AND "));
+        if filter.measure.is_some() && conditions.asks_of_row() {
+            conditions.stand_here_now(&view.register, filter);
+        }
         Ok(Some(conditions))
     }
 
@@ -98,6 +101,14 @@ impl Conditions {
             self.standing.push((format!("c.category = {}", category as u8), None));
         }
         Ok(true)
+    }
+
+    /// That a case which counted inside the caller's authority stands there still. A row and its facts tell of today:
+    /// asking them of a case that has gone elsewhere would tell, yes or no, what the caller may no longer read.
+    fn stand_here_now(&mut self, register: &Register, filter: &CaseFilter) {
+        if let Some(condition) = in_reach(register, &authority(register, filter)) {
+            self.row.push((condition, None));
+        }
     }
 
     /// Every row fulfils them.
@@ -160,11 +171,16 @@ fn joined<'a>(parts: impl Iterator<Item = &'a str>) -> String {
     if parts.is_empty() { "TRUE".to_owned() } else { parts.join(" AND ") }
 }
 
+/// The units inside the caller's authority.
+fn authority(register: &Register, filter: &CaseFilter) -> Reach {
+    let scopes = filter.scope.iter().map(|scope| register.resolve(scope));
+    scopes.fold(Reach::default(), |all, one| all.union(&one))
+}
+
 /// The units that a filter is about: inside the caller's authority, and inside what it narrows that to.
 pub(in crate::query) fn narrowed(view: &View, filter: &CaseFilter) -> Reach {
     let register = &view.register;
-    let authority = filter.scope.iter().map(|scope| register.resolve(scope));
-    let mut reach = authority.fold(Reach::default(), |all, one| all.union(&one));
+    let mut reach = authority(register, filter);
     if let Some(region) = filter.region {
         reach = reach.intersection(&register.resolve(&Scope::Region(region)), register);
     }
