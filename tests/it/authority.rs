@@ -234,14 +234,10 @@ impl Probe {
 /// The sum of all that counts cases in an answer.
 fn counted(value: &Value) -> u64 {
     match value {
-        Value::Object(fields) => fields
-            .iter()
-            .map(
-                |(name, value)| {
-                    if COUNTS.contains(&name.as_str()) { value.as_u64().unwrap_or(0) } else { counted(value) }
-                },
-            )
-            .sum(),
+        Value::Object(fields) => {
+            let own: u64 = COUNTS.iter().filter_map(|name| fields.get(*name)?.as_u64()).sum();
+            own + fields.values().map(counted).sum::<u64>()
+        }
         Value::Array(items) => items.iter().map(counted).sum(),
         _ => 0,
     }

@@ -115,7 +115,7 @@ fn a_page_and_a_text_hold_their_limits() {
     for limit in [0, PAGE_ROWS_MAX + 1] {
         assert!(matches!(models.cases(&filter, &first_page(limit)), Err(QueryError::PageSize { .. })));
     }
-    let text = |chars: usize| CaseFilter { text: Some("a".repeat(chars).into()), ..filter.clone() };
+    let text = |chars: usize| CaseFilter { text: Some("a".repeat(chars)), ..filter.clone() };
     assert!(models.cases(&text(crate::FILTER_CHARS_MAX), &first_page(1)).is_ok());
     let error = models.cases(&text(crate::FILTER_CHARS_MAX + 1), &first_page(1)).unwrap_err();
     assert!(matches!(error, QueryError::TextTooLong { .. }));
