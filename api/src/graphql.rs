@@ -10,6 +10,7 @@ pub mod error;
 pub mod error_code;
 pub mod history;
 pub mod inputs;
+pub mod lists;
 pub mod mutation;
 pub mod observe;
 pub mod query;

@@ -21,6 +21,19 @@ pub struct PageInfo {
     pub end_cursor: Option<String>,
 }
 
+impl PageInfo {
+    /// The information of a page from its cursors.
+    pub fn of<'c>(
+        mut cursors: impl DoubleEndedIterator<Item = &'c String>,
+        has_next_page: bool,
+        has_previous_page: bool,
+    ) -> Self {
+        let start_cursor = cursors.next().cloned();
+        let end_cursor = cursors.next_back().cloned().or_else(|| start_cursor.clone());
+        Self { has_next_page, has_previous_page, start_cursor, end_cursor }
+    }
+}
+
 /// Writes a place in a list as an opaque text that names its list.
 #[must_use]
 pub fn encode_cursor<T: Serialize>(list: &str, place: &T) -> String {

@@ -150,12 +150,7 @@ pub async fn history(
         .into_iter()
         .map(|node| HistoryEdge { cursor: encode_cursor("history", &node.revision.0.get()), node })
         .collect();
-    let page_info = PageInfo {
-        has_next_page: rest.next().is_some(),
-        has_previous_page: after.is_some(),
-        start_cursor: edges.first().map(|edge| edge.cursor.clone()),
-        end_cursor: edges.last().map(|edge| edge.cursor.clone()),
-    };
+    let page_info = PageInfo::of(edges.iter().map(|edge| &edge.cursor), rest.next().is_some(), after.is_some());
     Ok(HistoryConnection { edges, page_info, total_count: u32::try_from(events.len()).unwrap_or(u32::MAX) })
 }
 
