@@ -27,7 +27,7 @@ use super::scalars::{Position, Revision};
 use crate::app::App;
 use crate::auth::Role;
 use crate::edge::RequestFacts;
-use crate::process::complete_filing;
+use crate::process::{ChainError, complete_filing};
 
 /// How often an act is judged anew when others change the case meanwhile.
 const AUTHORISE_ATTEMPTS_MAX: u32 = 8;
@@ -267,6 +267,11 @@ fn sealing(error: VaultError) -> ApiError {
             Code::RuleViolated,
             "the person of this case was erased; nothing more can be said of it in free text",
         ),
+        // Most often a full disk: it heals, and nothing was stored.
+        error @ VaultError::Store(_) => {
+            tracing::warn!(error = %error, "The vault does not take a key now");
+            ApiError::new(Code::Unavailable, "the vault cannot be written now; nothing was changed; try again")
+        }
         error => ApiError::internal(&error),
     }
 }
@@ -319,7 +324,7 @@ async fn register_filing(ctx: &Context<'_>, input: RegisterFilingInput) -> Resul
     let command_body = RegisterFiling { at, ..body };
     let stream = filing.stream();
     let done = execute::<Filing>(app.log.as_ref(), &stream, command, &issue, None, &context, command_body).await?;
-    let led = complete_filing(app, &stream).await.map_err(|error| ApiError::internal(&error))?;
+    let led = complete_filing(app, &stream).await.map_err(chain)?;
     let mut cases = Vec::new();
     let mut position = done.position;
     for led in led {
@@ -328,6 +333,14 @@ async fn register_filing(ctx: &Context<'_>, input: RegisterFilingInput) -> Resul
         cases.push(case.case);
     }
     Ok(FilingPayload { filing_id: filing.as_uuid(), cases, position: Position(position), repeated: done.repeated })
+}
+
+/// The filing stands; what could not follow now follows by itself, and the same command asked again tells.
+fn chain(error: ChainError) -> ApiError {
+    match error {
+        ChainError::Register(error) => error.into(),
+        error => ApiError::internal(&error),
+    }
 }
 
 /// An imported history may hold the number already: its complaint stands without a filing of ours.
