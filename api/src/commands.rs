@@ -14,6 +14,7 @@ pub mod serve;
 pub mod token;
 pub mod verify;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -100,8 +101,8 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
     let config = Config::load(cli.global.config.as_deref(), &Environment::of_process()?, &[])?;
     let global = &cli.global;
     match cli.command {
-        Command::Schema => print!("{}", graphql::sdl()),
-        Command::Config => print!("{}", config.to_masked_toml()?),
+        Command::Schema => std::io::stdout().lock().write_all(graphql::sdl().as_bytes())?,
+        Command::Config => std::io::stdout().lock().write_all(config.to_masked_toml()?.as_bytes())?,
         Command::Deadline(args) => deadline::run(&args)?,
         Command::Token(args) => token::run(global, &config, &args)?,
         Command::Verify(args) => return verify::run(global, &args),

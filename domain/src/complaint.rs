@@ -283,7 +283,19 @@ pub(crate) fn check_text(field: &'static str, text: &str) -> Result<(), Rejectio
     if chars > TEXT_CHARS_MAX {
         return Err(Rejection::TextTooLong { field, chars });
     }
+    if text.contains(is_unseen) {
+        return Err(Rejection::TextUnseen { field });
+    }
     Ok(())
+}
+
+/// A character that nobody sees and that can make a text read otherwise than it is stored: controls other than line
+/// ends and tabs, and those that turn the direction of writing (Unicode Annex 9).
+#[must_use]
+pub fn is_unseen(character: char) -> bool {
+    let layout = matches!(character, '\n' | '\r' | '\t');
+    (character.is_control() && !layout)
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// Checks a text that may be left out.

@@ -90,7 +90,18 @@ fn replace(dir: &DataDir, config: &Config, args: &RebuildArgs) -> Result<(), Fai
     let options = dir.model_options(config, vault);
     let fresh = fresh(dir, &options);
     build(dir, &fresh, args.quiet)?;
-    match against_live(&options, &fresh)? {
+    let verdict = match against_live(&options, &fresh) {
+        // What cannot even be opened cannot be compared, and is worth nothing: the log is the truth.
+        Err(error) if args.force => {
+            projections::remove(&options.path)?;
+            Verdict::Unknown { why: format!("the models in use could not be read ({error}) and were removed") }
+        }
+        Err(error) => {
+            return Err(format!("{error}; `rebuild --force` puts the new ones in place without comparing").into());
+        }
+        Ok(verdict) => verdict,
+    };
+    match verdict {
         Verdict::Same => println!("the rebuilt models say the same as those in use"),
         Verdict::Unknown { why } => println!("not compared: {why}"),
         Verdict::Differs { tables } if args.force => println!("differs in {}; swapped in by force", tables.join(", ")),

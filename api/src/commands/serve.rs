@@ -234,7 +234,12 @@ fn run_processes(shutdown: &Shutdown, app: &App, dir: &DataDir) {
     shutdown.spawn_named("process-manager", async move {
         let mut appended = app.log.appended();
         loop {
-            if let Err(error) = process::advance(&app, &bookmark).await {
+            // Left where it stands when the server stops: what is under way is found done, or done again, next time.
+            let advanced = tokio::select! {
+                () = token.cancelled() => return,
+                advanced = process::advance(&app, &bookmark) => advanced,
+            };
+            if let Err(error) = advanced {
                 tracing::error!(error = %error, "A chain of commands could not be completed; it is tried again");
             }
             tokio::select! {

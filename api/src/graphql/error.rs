@@ -167,6 +167,7 @@ impl From<Rejection> for ApiError {
             }
             Rejection::TextMissing { .. }
             | Rejection::TextTooLong { .. }
+            | Rejection::TextUnseen { .. }
             | Rejection::Number(_)
             | Rejection::CreditCode
             | Rejection::SameUnit

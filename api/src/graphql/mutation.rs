@@ -30,7 +30,7 @@ use crate::edge::RequestFacts;
 use crate::process::{ChainError, complete_filing};
 
 /// How often an act is judged anew when others change the case meanwhile.
-const AUTHORISE_ATTEMPTS_MAX: u32 = 8;
+const AUTHORISE_ATTEMPTS_MAX: u32 = 64;
 /// Longest outside number or source name in characters.
 pub const EXTERNAL_CHARS_MAX: usize = 64;
 /// Longest name of a person in characters.
@@ -149,7 +149,12 @@ acts! {
 }
 
 /// The digest of a mutation's input: nulls left out and keys sorted, so that a field added later changes nothing.
-fn body_digest(app: &App, name: &str, input: &impl InputType) -> Result<CommandDigest, ApiError> {
+fn body_digest(
+    app: &App,
+    authority: &Authority,
+    name: &str,
+    input: &impl InputType,
+) -> Result<CommandDigest, ApiError> {
     fn plain(value: Value) -> Option<serde_json::Value> {
         match value.into_json().ok()? {
             serde_json::Value::Null => None,
@@ -169,7 +174,8 @@ fn body_digest(app: &App, name: &str, input: &impl InputType) -> Result<CommandD
             other => other,
         }
     }
-    let body = (name, plain(input.to_value()));
+    // The same words from another person are another command.
+    let body = (name, &authority.principal.subject, &authority.unit.id, plain(input.to_value()));
     let bytes = serde_json::to_vec(&body).map_err(|error| ApiError::internal(&error))?;
     Ok(app.command_digest(&bytes))
 }
@@ -203,7 +209,7 @@ async fn act<I: ActInput + InputType>(ctx: &Context<'_>, name: &str, input: I) -
     authority.may_read(Read::Cases)?;
     let head = input.head();
     let id = ComplaintId::from_uuid(head.case_id);
-    let command = CommandRef { id: command_id(head.command_id)?, digest: body_digest(app, name, &input)? };
+    let command = CommandRef { id: command_id(head.command_id)?, digest: body_digest(app, &authority, name, &input)? };
     let issue = issue(ctx, command.id, head.on_behalf_of)?;
     let mut act = input.act()?;
     act.check_texts()?;
@@ -304,8 +310,10 @@ async fn register_filing(ctx: &Context<'_>, input: RegisterFilingInput) -> Resul
         return Err(ApiError::forbidden("your role does not let you `registerFiling`"));
     }
     check_filing(&input)?;
-    let command =
-        CommandRef { id: command_id(input.command_id)?, digest: body_digest(app, "register_filing", &input)? };
+    let command = CommandRef {
+        id: command_id(input.command_id)?,
+        digest: body_digest(app, &authority, "register_filing", &input)?,
+    };
     let issue = issue(ctx, command.id, input.on_behalf_of.clone())?;
     let region = super::authority::region_in_area(&authority, &input.region).or_else(|error| {
         // A station files for its own region, whatever level that is.
@@ -360,6 +368,9 @@ fn check_filing(input: &RegisterFilingInput) -> Result<(), ApiError> {
         let chars = text.chars().count();
         if text.trim().is_empty() || chars > max {
             return Err(ApiError::invalid(format!("`{field}` has 1 to {max} characters, this one has {chars}")));
+        }
+        if text.contains(domain::complaint::is_unseen) {
+            return Err(ApiError::invalid(format!("`{field}` has a control character or one that turns the writing")));
         }
         Ok(())
     };
@@ -465,7 +476,10 @@ async fn register_unit(ctx: &Context<'_>, input: RegisterUnitInput) -> Result<Un
     if !authority.is(&[Role::Administrator]) {
         return Err(ApiError::forbidden("your role does not let you `registerUnit`"));
     }
-    let command = CommandRef { id: command_id(input.command_id)?, digest: body_digest(app, "register_unit", &input)? };
+    let command = CommandRef {
+        id: command_id(input.command_id)?,
+        digest: body_digest(app, &authority, "register_unit", &input)?,
+    };
     let region = super::authority::region_in_area(&authority, &input.region)?;
     let parent = input.parent.as_deref().map(case::unit_id).transpose()?;
     if let Some(parent) = &parent

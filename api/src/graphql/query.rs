@@ -22,6 +22,9 @@ use super::scalars::{Date, Position};
 use super::workload::Workload;
 use crate::app::App;
 
+/// Most cases of one number that an answer names.
+const SAME_NUMBER_SHOWN_MAX: u32 = 20;
+
 /// A statutory rule as data.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Rule {
@@ -247,7 +250,9 @@ async fn by_number(ctx: &Context<'_>, number: String) -> Result<ComplaintId, Api
     authority.may_read(Read::Cases)?;
     check_search(&[Some(&number)])?;
     let filter = CaseFilter { number: Some(number), ..CaseFilter::new(vec![authority.scope.clone()]) };
-    let page = app.query(move |models| models.cases(&filter, &PageRequest { after: None, limit: 2 })).await?;
+    let page = app
+        .query(move |models| models.cases(&filter, &PageRequest { after: None, limit: SAME_NUMBER_SHOWN_MAX }))
+        .await?;
     match page.rows.as_slice() {
         [] => Err(ApiError::not_found("case")),
         [(row, _)] => Ok(row.id),
