@@ -13,7 +13,7 @@ use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 
 use super::answer::Answer;
 use super::document::{self, Params};
@@ -99,22 +99,47 @@ fn media_type(kind: OperationType, acceptable: Acceptable) -> Result<MediaType, 
     media.ok_or_else(|| Fault::exchange(StatusCode::NOT_ACCEPTABLE, Code::NotAcceptable, message))
 }
 
+/// Bytes read and thrown away behind a body's limit, so that a client that is still sending gets to read the refusal
+/// instead of a broken connection.
+const DRAINED_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Why a body was not taken.
+enum Unread {
+    TooLong,
+    Broken,
+}
+
 /// Reads the parameters from the body, in bounded time and up to a bounded size.
 async fn read<E, G>(edge: &Edge<E, G>, body: Body) -> Result<Params, Fault> {
     let limit = edge.limits.body_bytes_max;
-    let reading = Limited::new(body, limit).collect();
-    match tokio::time::timeout(edge.limits.request_timeout, reading).await {
-        Ok(Ok(collected)) => Params::from_body(&collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+    match tokio::time::timeout(edge.limits.request_timeout, collect(body, limit)).await {
+        Ok(Ok(bytes)) => Params::from_body(&bytes),
+        Ok(Err(Unread::TooLong)) => {
             let message = format!("the body is longer than {limit} bytes");
             Err(Fault::exchange(StatusCode::PAYLOAD_TOO_LARGE, Code::BodyTooLarge, message))
         }
-        Ok(Err(_broken)) => Err(Fault::bad_request("the body could not be read")),
+        Ok(Err(Unread::Broken)) => Err(Fault::bad_request("the body could not be read")),
         Err(_elapsed) => {
             let message = "the body took too long";
             Err(Fault::exchange(StatusCode::REQUEST_TIMEOUT, Code::Timeout, message))
         }
     }
+}
+
+/// Keeps at most `limit` bytes of a body, and reads at most [`DRAINED_BYTES_MAX`] more.
+async fn collect(mut body: Body, limit: usize) -> Result<Vec<u8>, Unread> {
+    let mut kept = Vec::new();
+    let mut seen: usize = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_broken| Unread::Broken)?.into_data() else { continue };
+        seen = seen.saturating_add(data.len());
+        if seen <= limit {
+            kept.extend_from_slice(&data);
+        } else if seen > limit.saturating_add(DRAINED_BYTES_MAX) {
+            return Err(Unread::TooLong);
+        }
+    }
+    if seen > limit { Err(Unread::TooLong) } else { Ok(kept) }
 }
 
 /// The response that tells a fault.
