@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use cross_border::council::Council;
+use cross_border::index::{IndexError, ReferralIndex};
 use domain::calendar::WorkingCalendar;
 use domain::clock::RuleTable;
 use domain::day::local_day;
 use domain::decider::Context;
 use domain::envelope::{CommandDigest, Position};
 use domain::id::UnitId;
+use domain::region::RegionCode;
 use event_log::port::EventLog;
 use event_log::vault::SubjectVault;
 use projections::{Lag, ReadModels};
@@ -39,6 +42,10 @@ pub struct App {
     pub pages: PageLimits,
     /// How far the read models are behind the log.
     pub lag: Lag,
+    /// The council that this node is: everything that crosses the border goes through it.
+    pub council: Arc<Council>,
+    /// Where that council is registered, which decides on its legal routes.
+    pub seat: RegionCode,
 }
 
 impl std::fmt::Debug for App {
@@ -79,6 +86,38 @@ impl App {
             ApiError::new(Code::NotYet, "the read models have not reached that position yet; try again in a moment")
                 .with("position", self.models.position().map_or(serde_json::Value::Null, |at| at.to_string().into()))
         })
+    }
+
+    /// Waits until the index of referrals shows everything up to `position`.
+    ///
+    /// # Errors
+    /// `NOT_YET` when it does not get there in time.
+    pub async fn reach_index(&self, position: Option<Position>) -> Result<(), ApiError> {
+        let Some(position) = position else { return Ok(()) };
+        let index = &self.council.index;
+        index.wait_for(position, AT_LEAST_WAIT).await.map_err(|_late| {
+            ApiError::new(
+                Code::NotYet,
+                "the index of referrals has not reached that position yet; try again in a moment",
+            )
+            .with("position", index.position().map_or(serde_json::Value::Null, |at| at.to_string().into()))
+        })
+    }
+
+    /// Asks the index of referrals off the async threads.
+    ///
+    /// # Errors
+    /// `INTERNAL` when the index cannot be read, or the question panicked.
+    pub async fn ask_index<T, F>(&self, question: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&ReferralIndex) -> Result<T, IndexError> + Send + 'static,
+    {
+        let index = self.council.index.clone();
+        match tokio::task::spawn_blocking(move || question(&index)).await {
+            Ok(answer) => answer.map_err(ApiError::from),
+            Err(error) => Err(ApiError::internal(&error)),
+        }
     }
 
     /// Runs a query of the read models off the async threads.

@@ -8,6 +8,7 @@ pub mod demo;
 pub mod export;
 pub mod import;
 pub mod init;
+pub mod partner;
 pub mod rebuild;
 pub mod replay;
 pub mod serve;
@@ -74,10 +75,20 @@ pub enum Command {
     Deadline(deadline::DeadlineArgs),
     /// Issue a development token; works only with a data folder's development key.
     Token(token::TokenArgs),
+    /// Keys and checks of the exchange with partner councils.
+    Partner(partner::PartnerArgs),
     /// Print the GraphQL schema.
-    Schema,
+    Schema(SchemaArgs),
     /// Print the configuration in force, secrets masked.
     Config,
+}
+
+/// Print the GraphQL schema.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// The schema that partner councils speak, instead of our own staff's.
+    #[arg(long)]
+    partner: bool,
 }
 
 /// Runs the command line to its end.
@@ -101,7 +112,10 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
     let config = Config::load(cli.global.config.as_deref(), &Environment::of_process()?, &[])?;
     let global = &cli.global;
     match cli.command {
-        Command::Schema => std::io::stdout().lock().write_all(graphql::sdl().as_bytes())?,
+        Command::Schema(args) => {
+            let sdl = if args.partner { crate::partner::schema::sdl() } else { graphql::sdl() };
+            std::io::stdout().lock().write_all(sdl.as_bytes())?;
+        }
         Command::Config => std::io::stdout().lock().write_all(config.to_masked_toml()?.as_bytes())?,
         Command::Deadline(args) => deadline::run(&args)?,
         Command::Token(args) => token::run(global, &config, &args)?,
@@ -115,6 +129,7 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Rebuild(args) => rebuild::run(global, &config, &args)?,
         Command::Backup(args) => block_on(backup::run(global, &config, args))?,
         Command::Bench(args) => block_on(bench::run(global, &config, args))?,
+        Command::Partner(args) => return block_on(partner::run(global, &config, args)),
     }
     Ok(ExitCode::SUCCESS)
 }

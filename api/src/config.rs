@@ -21,8 +21,8 @@ use self::layers::{KnownKeys, Layer, Setting};
 
 pub use self::layers::Environment;
 pub use self::sections::{
-    AuthConfig, GraphqlConfig, LimitsConfig, LogConfig, LogEngine, LogFormat, ProjectionsConfig, ServerConfig,
-    TelemetryConfig, VaultConfig,
+    AuthConfig, CouncilConfig, GraphqlConfig, LimitsConfig, LogConfig, LogEngine, LogFormat, PartnerConfig,
+    ProjectionsConfig, ServerConfig, TelemetryConfig, VaultConfig,
 };
 pub use self::validate::Warning;
 
@@ -51,6 +51,10 @@ pub struct Config {
     pub telemetry: TelemetryConfig,
     /// Requests of one principal.
     pub limits: LimitsConfig,
+    /// Which council of the partner register this node is.
+    pub council: CouncilConfig,
+    /// The exchange with partner councils.
+    pub partner: PartnerConfig,
 }
 
 impl Config {
@@ -80,8 +84,11 @@ impl Config {
     /// The configuration as TOML, with whatever could be a secret masked. Keys without a value are left out.
     pub fn to_masked_toml(&self) -> Result<String, toml::ser::Error> {
         let mut shown = self.clone();
-        for url in [&mut shown.auth.jwks_url, &mut shown.telemetry.otlp_endpoint] {
+        for url in [&mut shown.auth.jwks_url, &mut shown.telemetry.otlp_endpoint, &mut shown.partner.public_url] {
             *url = url.as_deref().map(mask_url);
+        }
+        for peer in &mut shown.partner.peers {
+            peer.endpoint = peer.endpoint.as_deref().map(mask_url);
         }
         toml::to_string(&shown)
     }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use cross_border::index::{IndexOptions, ReferralIndex};
 use domain::privacy::Sealed;
 use event_log::sqlite::{LogReader, ReaderSettings, SqliteLog, SqliteOptions};
 use event_log::vault::{MasterKey, Opened, SubjectVault, VaultOptions};
@@ -55,6 +56,18 @@ impl DataDir {
     #[must_use]
     pub fn models_path(&self) -> PathBuf {
         self.root.join("read-models.sqlite")
+    }
+
+    /// The index of referrals; deleted, it is built again from the log.
+    #[must_use]
+    pub fn index_path(&self) -> PathBuf {
+        self.root.join("referrals.sqlite")
+    }
+
+    /// The sealed files of evidence. They stand nowhere else: the log holds their digests alone.
+    #[must_use]
+    pub fn evidence_path(&self) -> PathBuf {
+        self.root.join("evidence")
     }
 
     /// The master key that was made in the folder, if any.
@@ -172,6 +185,16 @@ impl DataDir {
             }
             opened => Ok(opened?),
         }
+    }
+
+    /// Opens the index of referrals, empty where there is none or one of another version: whoever follows the log fills
+    /// it.
+    ///
+    /// # Errors
+    /// The file is another program's, or cannot be used.
+    pub fn open_index(&self, config: &Config) -> Result<ReferralIndex, Failure> {
+        let options = IndexOptions { readers: config.log.readers, ..IndexOptions::new(self.index_path()) };
+        Ok(ReferralIndex::open(options)?)
     }
 }
 

@@ -12,7 +12,8 @@ use std::time::Duration;
 use async_graphql::Executor;
 use async_trait::async_trait;
 use axum::Router;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap, StatusCode};
 use axum::routing::any;
 use chrono::{DateTime, Utc};
 use tokio::sync::Semaphore;
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::{NoContext, Timestamp, Uuid};
 
 mod answer;
+pub(crate) mod body;
 pub mod document;
 mod execution;
 pub mod fault;
@@ -99,17 +101,26 @@ pub trait Gatekeeper: Send + Sync + 'static {
     /// Who is asking. Resolvers find it in the request's data.
     type Principal: Clone + Send + Sync + 'static;
 
-    /// Decides whether the bearer token opens the door; `None` means that no usable token came.
+    /// Decides whether what was presented opens the door.
     ///
     /// Called once for an HTTP request and once for a WebSocket connection, always before anything is executed. The
     /// refusal's text is shown to the client.
-    async fn authenticate(&self, bearer: Option<&str>) -> Result<Admitted<Self::Principal>, Refusal>;
+    async fn authenticate(&self, presented: Presented<'_>) -> Result<Admitted<Self::Principal>, Refusal>;
 
     /// Takes what an operation costs from what the principal may still ask for.
     ///
     /// Called for every operation that was found fit for execution, over HTTP and WebSocket alike. The cost is at least
     /// 1. A refusal ends the operation; a WebSocket connection stays open.
     async fn charge(&self, principal: &Self::Principal, cost: u32) -> Result<(), Refusal>;
+}
+
+/// What a request carries that tells who sends it.
+#[derive(Debug, Clone, Copy)]
+pub struct Presented<'a> {
+    /// The bearer token; `None` means that no usable one came.
+    pub bearer: Option<&'a str>,
+    /// What the layers in front of the edge have found out, a verified signature for example.
+    pub extensions: &'a Extensions,
 }
 
 /// A principal that was let in.
@@ -124,7 +135,8 @@ pub struct Admitted<P> {
 /// Why a principal was not let in, or not served now. Everything in it is shown to the client.
 #[derive(Debug, Clone)]
 pub struct Refusal {
-    /// The HTTP status; 401 adds `WWW-Authenticate: Bearer`. On a WebSocket 5xx closes with 4500, anything else with 4403.
+    /// The HTTP status; 401 adds `WWW-Authenticate: Bearer`. On a WebSocket 5xx closes with 4500, anything else with
+    /// 4403.
     pub status: StatusCode,
     /// The error's `extensions.code`.
     pub code: &'static str,
@@ -141,10 +153,20 @@ pub struct RequestFacts {
     pub traceparent: Option<String>,
 }
 
+/// The id that a layer in front of the edge gave a request, in its extensions. Without one the edge makes its own.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
+/// The first code of an answer to a request that was not executed; in the extensions of the response, for the layers
+/// in front of the edge.
+#[derive(Debug, Clone)]
+pub struct Refused(pub String);
+
 /// Builds the routes `/graphql` (HTTP and SSE) and `/graphql/ws` (`graphql-transport-ws`).
 ///
 /// When `shutdown` is cancelled, event streams end without `complete` and WebSocket connections close with 1001, so
-/// that clients reconnect. An upgraded connection outlives the HTTP server's own shutdown: leave it a moment to say goodbye.
+/// that clients reconnect. An upgraded connection outlives the HTTP server's own shutdown: leave it a moment to say
+/// goodbye.
 pub fn router<E: Executor, G: Gatekeeper>(
     executor: E,
     gatekeeper: Arc<G>,
@@ -159,6 +181,32 @@ pub fn router<E: Executor, G: Gatekeeper>(
         .with_state(edge)
 }
 
+/// Builds one route at `path` that takes requests by POST only and answers each once: no GET, no event stream, no
+/// WebSocket.
+///
+/// For machines that sign what they send: a GET would put the document into the URL, and a stream has no end that a
+/// signature or a retry could refer to.
+pub fn post_router<E: Executor, G: Gatekeeper>(
+    path: &str,
+    executor: E,
+    gatekeeper: Arc<G>,
+    limits: EdgeLimits,
+    shutdown: CancellationToken,
+    now: Now,
+) -> Router {
+    let edge = Edge { surface: Surface::PostOnly, ..Edge::new(executor, gatekeeper, limits, shutdown, now) };
+    Router::new().route(path, any(http::handle::<E, G>)).with_state(Arc::new(edge))
+}
+
+/// The ways in that a route offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Surface {
+    /// POST, GET for queries, event streams.
+    Full,
+    /// POST, one answer each.
+    PostOnly,
+}
+
 /// What every request and connection shares.
 struct Edge<E, G> {
     executor: E,
@@ -168,24 +216,26 @@ struct Edge<E, G> {
     subscriptions: Arc<Semaphore>,
     shutdown: CancellationToken,
     now: Now,
+    surface: Surface,
 }
 
 impl<E, G> Edge<E, G> {
     fn new(executor: E, gatekeeper: Arc<G>, limits: EdgeLimits, shutdown: CancellationToken, now: Now) -> Self {
         let subscriptions = Arc::new(Semaphore::new(limits.subscriptions_max.min(Semaphore::MAX_PERMITS)));
-        Self { executor, gatekeeper, limits, subscriptions, shutdown, now }
+        Self { executor, gatekeeper, limits, subscriptions, shutdown, now, surface: Surface::Full }
     }
 
-    /// The facts of one operation that arrives with these headers.
-    fn facts(&self, headers: &HeaderMap) -> RequestFacts {
-        RequestFacts { request_id: self.request_id(), traceparent: traceparent(headers) }
+    /// The facts of one operation that arrives like this.
+    fn facts(&self, parts: &Parts) -> RequestFacts {
+        let given = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
+        RequestFacts {
+            request_id: given.unwrap_or_else(|| self.request_id()),
+            traceparent: traceparent(&parts.headers),
+        }
     }
 
-    /// A fresh id that sorts by time, so that logs of one moment lie together.
     fn request_id(&self) -> String {
-        let now = (self.now)();
-        let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
-        Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos())).to_string()
+        request_id((self.now)())
     }
 
     /// The moment on the runtime's clock at which a permission ends; a past one is now.
@@ -193,6 +243,12 @@ impl<E, G> Edge<E, G> {
         let left = (expires_at? - (self.now)()).to_std().unwrap_or_default();
         Some(Instant::now() + left.min(CONNECTION_LIFE_MAX))
     }
+}
+
+/// A fresh id of a request that sorts by time, so that logs of one moment lie together.
+pub(crate) fn request_id(now: DateTime<Utc>) -> String {
+    let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
+    Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos())).to_string()
 }
 
 /// Waits for the deadline, or for ever when there is none.

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 
 use crate::app::Now;
 use crate::auth::{Principal, Verifier};
-use crate::edge::{Admitted, Gatekeeper, Refusal};
+use crate::edge::{Admitted, Gatekeeper, Presented, Refusal};
 use crate::limiter::Limiter;
 
 /// Admits bearers of tokens that the verifier accepts.
@@ -33,8 +33,8 @@ impl TokenGate {
 impl Gatekeeper for TokenGate {
     type Principal = Principal;
 
-    async fn authenticate(&self, bearer: Option<&str>) -> Result<Admitted<Principal>, Refusal> {
-        let bearer = bearer.unwrap_or_default();
+    async fn authenticate(&self, presented: Presented<'_>) -> Result<Admitted<Principal>, Refusal> {
+        let bearer = presented.bearer.unwrap_or_default();
         match self.verifier.verify(bearer, (self.now)()).await {
             Ok(principal) => {
                 let expires_at = Some(principal.expires_at);

@@ -14,6 +14,7 @@ pub mod lists;
 pub mod mutation;
 pub mod observe;
 pub mod query;
+pub mod referral;
 pub mod scalars;
 pub mod subscription;
 pub mod unit;
@@ -21,18 +22,26 @@ pub mod workload;
 
 use std::sync::Arc;
 
-use async_graphql::SDLExportOptions;
+use async_graphql::{MergedObject, SDLExportOptions};
 
 use crate::app::App;
 use crate::metrics::Metrics;
 
+/// The questions one may ask.
+#[derive(Debug, Clone, Copy, Default, MergedObject)]
+pub struct Query(query::CaseQuery, referral::ReferralQuery);
+
+/// The acts one may do.
+#[derive(Debug, Clone, Copy, Default, MergedObject)]
+pub struct Mutation(mutation::CaseMutation, referral::ReferralMutation);
+
 /// The schema of `/graphql`.
-pub type Schema = async_graphql::Schema<query::Query, mutation::Mutation, subscription::Subscription>;
+pub type Schema = async_graphql::Schema<Query, Mutation, subscription::Subscription>;
 
 /// Builds the schema over an application.
 #[must_use]
 pub fn schema(app: App, metrics: Arc<Metrics>, introspection: bool) -> Schema {
-    let builder = async_graphql::Schema::build(query::Query, mutation::Mutation, subscription::Subscription)
+    let builder = async_graphql::Schema::build(Query::default(), Mutation::default(), subscription::Subscription)
         .data(app)
         .extension(observe::Observe::new(metrics));
     // The edge counts depth and fields on the parsed document before execution; nothing is counted twice here.
@@ -42,7 +51,8 @@ pub fn schema(app: App, metrics: Arc<Metrics>, introspection: bool) -> Schema {
 /// The schema as text: the contract that `api/schema.graphql` holds.
 #[must_use]
 pub fn sdl() -> String {
-    let schema = async_graphql::Schema::build(query::Query, mutation::Mutation, subscription::Subscription).finish();
+    let schema =
+        async_graphql::Schema::build(Query::default(), Mutation::default(), subscription::Subscription).finish();
     let head =
         "# Baycase: cases of consumer protection in Guangdong. Errors carry `extensions.code`, see ErrorCode.\n\n";
     head.to_owned()

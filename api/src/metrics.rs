@@ -93,6 +93,7 @@ pub struct Metrics {
     graphql_request_seconds: Histogram<f64>,
     projections: Arc<Projections>,
     log_position: Arc<LogPosition>,
+    meter: Meter,
     /// The instruments end with it.
     _provider: SdkMeterProvider,
 }
@@ -128,6 +129,7 @@ impl Metrics {
             ),
             projections,
             log_position,
+            meter,
             _provider: provider,
         })
     }
@@ -154,6 +156,20 @@ impl Metrics {
     pub fn observe_log_position(&self, look: impl Fn() -> u64 + Send + Sync + 'static) {
         let mut position = self.log_position.write().unwrap_or_else(PoisonError::into_inner);
         *position = Some(Box::new(look));
+    }
+
+    /// Asks `look` for a number of its own whenever metrics are read. It must answer at once; a name is given once.
+    pub fn observe_number(
+        &self,
+        name: &'static str,
+        description: &'static str,
+        look: impl Fn() -> u64 + Send + Sync + 'static,
+    ) {
+        self.meter
+            .u64_observable_gauge(name)
+            .with_description(description)
+            .with_callback(move |gauge| gauge.observe(look(), &[]))
+            .build();
     }
 
     /// All metrics as text, of type [`CONTENT_TYPE`].
@@ -290,6 +306,7 @@ mod tests {
         assert!(!metrics.encode().contains("log_position "));
 
         metrics.observe_log_position(|| 42);
+        metrics.observe_number("letters", "Letters in a box", || 5);
         metrics.observe_projection("dashboard", Lag::default);
         metrics.observe_projection("search", || Lag { events: 3, age: Duration::from_millis(1_500) });
         metrics.observe_projection("dashboard", || Lag { events: 7, age: Duration::from_secs(2) });
@@ -297,6 +314,7 @@ mod tests {
         let text = metrics.encode();
         for line in [
             "log_position 42",
+            "letters 5",
             r#"projection_lag_events{projection="dashboard"} 7"#,
             r#"projection_lag_events{projection="search"} 3"#,
             r#"projection_lag_seconds{projection="search"} 1.5"#,

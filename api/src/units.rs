@@ -1,5 +1,6 @@
 //! The register a new installation begins with: the bureaus, stations and councils of the table of divisions.
 
+use cross_border::partner::{Partner, Place};
 use domain::calendar::WorkingCalendar;
 use domain::clock::RuleTable;
 use domain::decider::{Context, Decider};
@@ -39,8 +40,31 @@ pub fn bureau(region: RegionCode) -> UnitId {
     UnitId::parse(&format!("gd-{region}")).expect("a region code is made of digits")
 }
 
+/// The unit of a consumer council: `cc-440100` for that of Guangzhou. The province's stands in the register of partners
+/// too, and has the same id in both.
 fn council(region: RegionCode) -> UnitId {
+    if region == RegionCode::GUANGDONG {
+        return UnitId::parse("gd-consumer-council").expect("lower-case letters and hyphens are an id");
+    }
     UnitId::parse(&format!("cc-{region}")).expect("a region code is made of digits")
+}
+
+/// The units that the node of a council begins with: in Guangdong those of the table of divisions, elsewhere the
+/// council alone.
+#[must_use]
+pub fn of_node(council: &Partner) -> Vec<UnitRegistered> {
+    let region = match council.place {
+        Place::Guangdong => return of_divisions(),
+        Place::HongKong => "810000",
+        Place::Macao => "820000",
+    };
+    vec![UnitRegistered {
+        unit: UnitId::parse(council.id.as_str()).expect("a partner's id has the form of a unit's"),
+        kind: UnitKind::Council,
+        name: council.name.zh_hant.clone(),
+        region: RegionCode::parse(region).expect("six digits are a region code"),
+        parent: None,
+    }]
 }
 
 /// Every unit of the table of divisions: a bureau for each province, city and county, a station for each town-level
@@ -129,6 +153,8 @@ fn append(unit: &UnitRegistered, ctx: &Context<'_>) -> Result<Append, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use cross_border::partner::PartnerRegister;
+
     use super::*;
 
     #[test]
@@ -140,5 +166,15 @@ mod tests {
         assert_eq!(count(UnitKind::County), 122);
         assert_eq!(count(UnitKind::Station), 1_757);
         assert_eq!(count(UnitKind::Council), 22);
+    }
+
+    #[test]
+    fn every_council_of_the_partner_register_has_its_unit_on_its_own_node() {
+        for council in PartnerRegister::builtin().partners() {
+            let units = of_node(council);
+            let own = units.iter().find(|unit| unit.unit.as_str() == council.id.as_str()).unwrap();
+            assert_eq!((own.kind, Place::of_seat(own.region)), (UnitKind::Council, Some(council.place)));
+            assert_eq!(units.len() > 1, council.place == Place::Guangdong);
+        }
     }
 }

@@ -1,4 +1,9 @@
-//! The register of partner councils: who they are, what they promise, and under which agreements we work with them.
+//! The register of the councils that refer disputes to each other: who they are, what they promise, what they agreed.
+//!
+//! Our own council stands in it like the others: whoever runs this program is one of them, the rest are its partners.
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::LazyLock;
 
@@ -7,9 +12,12 @@ use domain::calendar::WorkingCalendar;
 use domain::clock::{Basis, ClockError, Due, PeriodUnit, reckon};
 use domain::id::{ParseIdError, UnitId};
 use domain::money::Currency;
+use domain::region::{RegionCode, RegionTable};
 use domain::vocabulary::vocabulary;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::referral::vocabulary::{DataField, FieldClass};
 
 static BUILTIN: LazyLock<PartnerRegister> = LazyLock::new(|| {
     PartnerRegister::parse(include_str!("../data/partners.toml"))
@@ -29,9 +37,15 @@ static MACAO: LazyLock<WorkingCalendar> = LazyLock::new(|| {
 /// Longest standard of a partner in days; a longer one is a mistake in the file.
 pub const STANDARD_DAYS_MAX: u16 = 366;
 
+/// The code of the Hong Kong Special Administrative Region (GB/T 2260).
+const HONG_KONG_CODE: u32 = 810_000;
+/// The code of the Macao Special Administrative Region (GB/T 2260).
+const MACAO_CODE: u32 = 820_000;
+
 vocabulary! {
-    /// Where a partner council is.
+    /// Where a council is.
     Place {
+        Guangdong = "GD", "广东";
         HongKong = "HK", "香港";
         Macao = "MO", "澳門";
     }
@@ -42,8 +56,19 @@ impl Place {
     #[must_use]
     pub fn calendar(self) -> &'static WorkingCalendar {
         match self {
+            Self::Guangdong => WorkingCalendar::mainland(),
             Self::HongKong => &HONG_KONG,
             Self::Macao => &MACAO,
+        }
+    }
+
+    /// The place of a council by where it is registered: one of the two regions, or any division of Guangdong.
+    #[must_use]
+    pub fn of_seat(seat: RegionCode) -> Option<Self> {
+        match seat.number() {
+            HONG_KONG_CODE => Some(Self::HongKong),
+            MACAO_CODE => Some(Self::Macao),
+            _ => RegionTable::builtin().get(seat).map(|_| Self::Guangdong),
         }
     }
 }
@@ -59,7 +84,7 @@ vocabulary! {
     }
 }
 
-/// One partner council of the register.
+/// One council of the register.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PartnerId(UnitId);
@@ -95,7 +120,9 @@ pub struct Names {
     pub pt: String,
 }
 
-/// What a partner promises its own consumers, and what we therefore expect of it; see the data file.
+/// What a council promises its own consumers, and what is therefore expected of it in a referral; see the data file.
+///
+/// Working days are those of its own place.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Standards {
@@ -105,6 +132,50 @@ pub struct Standards {
     pub arbitration_working_days: Option<u16>,
     /// Natural days.
     pub closing_days: u16,
+    /// Until an officer has fetched what arrived.
+    #[serde(default = "retrieval_working_days")]
+    pub retrieval_working_days: u16,
+    /// Until what it sends has reached the other side.
+    #[serde(default = "delivery_working_days")]
+    pub delivery_working_days: u16,
+    /// Until it has answered an offer of mediation or arbitration.
+    #[serde(default = "answer_working_days")]
+    pub offer_answer_working_days: u16,
+    /// Until it has told its consumer the result.
+    #[serde(default = "answer_working_days")]
+    pub outcome_acknowledgement_working_days: u16,
+    /// Until it has said whether it could erase what was called back.
+    #[serde(default = "answer_working_days")]
+    pub recall_answer_working_days: u16,
+}
+
+// What no council has promised in public: defaults of this system, the same for every partner.
+const fn retrieval_working_days() -> u16 {
+    2
+}
+
+const fn delivery_working_days() -> u16 {
+    1
+}
+
+const fn answer_working_days() -> u16 {
+    5
+}
+
+impl Standards {
+    fn all(&self) -> impl Iterator<Item = u16> + use<> {
+        let fixed = [
+            self.acknowledge_working_days,
+            self.feedback_working_days,
+            self.closing_days,
+            self.retrieval_working_days,
+            self.delivery_working_days,
+            self.offer_answer_working_days,
+            self.outcome_acknowledgement_working_days,
+            self.recall_answer_working_days,
+        ];
+        fixed.into_iter().chain(self.arbitration_working_days)
+    }
 }
 
 /// An agreement under which councils refer disputes to each other.
@@ -112,6 +183,8 @@ pub struct Standards {
 #[serde(deny_unknown_fields)]
 pub struct Agreement {
     pub title: String,
+    /// The places whose councils it binds.
+    pub between: Vec<Place>,
     /// The first day.
     pub valid_from: NaiveDate,
     /// The last day; without it no end is known.
@@ -125,6 +198,12 @@ impl Agreement {
     pub fn in_force(&self, on: NaiveDate) -> bool {
         self.valid_from <= on && self.valid_to.is_none_or(|to| on <= to)
     }
+
+    /// Whether it binds the councils of both places, which are not the same.
+    #[must_use]
+    pub fn binds(&self, one: Place, other: Place) -> bool {
+        one != other && self.between.contains(&one) && self.between.contains(&other)
+    }
 }
 
 /// A partner council.
@@ -136,16 +215,34 @@ pub struct Partner {
     pub languages: Vec<Language>,
     pub currencies: Vec<Currency>,
     pub name: Names,
+    /// Where a consumer reaches it, to use the rights that a law gives against it (PIPL Art. 39).
+    pub contact: String,
+    /// What it takes of a message; everything on the list of a referral unless the file says less.
+    #[serde(default = "listed")]
+    pub fields: Vec<DataField>,
     pub standards: Standards,
     #[serde(rename = "agreement")]
     pub agreements: Vec<Agreement>,
 }
 
+fn listed() -> Vec<DataField> {
+    DataField::ALL.iter().copied().filter(|field| field.class() == FieldClass::Listed).collect()
+}
+
 impl Partner {
-    /// An agreement that is in force on the day, the newest first.
+    /// The newest agreement that is in force on the day between `our` place and the partner's.
     #[must_use]
-    pub fn agreement_on(&self, day: NaiveDate) -> Option<&Agreement> {
-        self.agreements.iter().filter(|agreement| agreement.in_force(day)).max_by_key(|agreement| agreement.valid_from)
+    pub fn agreement_on(&self, day: NaiveDate, our: Place) -> Option<&Agreement> {
+        self.agreements
+            .iter()
+            .filter(|agreement| agreement.in_force(day) && agreement.binds(our, self.place))
+            .max_by_key(|agreement| agreement.valid_from)
+    }
+
+    /// Whether it takes the field; what it has no use for is taken out before a message is sealed.
+    #[must_use]
+    pub fn takes(&self, field: DataField) -> bool {
+        self.fields.contains(&field)
     }
 
     /// The last of `days` working days after `started_on`, by the calendar of the partner's place.
@@ -159,19 +256,19 @@ impl Partner {
 
     fn check(&self) -> Result<(), PartnerError> {
         let id = || self.id.clone();
-        if self.languages.is_empty() || self.currencies.is_empty() {
+        if self.languages.is_empty() || self.currencies.is_empty() || self.fields.is_empty() {
             return Err(PartnerError::Lists { id: id() });
         }
-        let Standards { acknowledge_working_days, feedback_working_days, arbitration_working_days, closing_days } =
-            self.standards;
-        let standards = [Some(acknowledge_working_days), Some(feedback_working_days), arbitration_working_days]
-            .into_iter()
-            .flatten()
-            .chain([closing_days]);
-        for days in standards {
-            if days == 0 || days > STANDARD_DAYS_MAX {
-                return Err(PartnerError::Standard { id: id(), days });
-            }
+        if let Some(field) = self.fields.iter().find(|field| field.class() != FieldClass::Listed) {
+            return Err(PartnerError::Field { id: id(), field: *field });
+        }
+        if let Some(days) = self.standards.all().find(|days| *days == 0 || *days > STANDARD_DAYS_MAX) {
+            return Err(PartnerError::Standard { id: id(), days });
+        }
+        let elsewhere =
+            |agreement: &&Agreement| !agreement.between.contains(&self.place) || agreement.between.len() < 2;
+        if let Some(agreement) = self.agreements.iter().find(elsewhere) {
+            return Err(PartnerError::Elsewhere { id: id(), title: agreement.title.clone() });
         }
         match self.agreements.iter().find(|agreement| agreement.valid_to.is_some_and(|to| to < agreement.valid_from)) {
             Some(agreement) => Err(PartnerError::NeverInForce { id: id(), title: agreement.title.clone() }),
@@ -187,12 +284,16 @@ pub enum PartnerError {
     Toml(#[from] toml::de::Error),
     #[error("partner `{id}` stands in the register twice")]
     Twice { id: PartnerId },
-    #[error("partner `{id}` has no language or no currency")]
+    #[error("partner `{id}` has no language, no currency or no field")]
     Lists { id: PartnerId },
+    #[error("partner `{id}` would take `{field}`, which no referral holds")]
+    Field { id: PartnerId, field: DataField },
     #[error("a standard of partner `{id}` has {days} days, not 1 to {STANDARD_DAYS_MAX}")]
     Standard { id: PartnerId, days: u16 },
     #[error("agreement `{title}` of partner `{id}` ends before it begins")]
     NeverInForce { id: PartnerId, title: String },
+    #[error("agreement `{title}` of partner `{id}` does not bind its place and another")]
+    Elsewhere { id: PartnerId, title: String },
 }
 
 #[derive(Deserialize)]
@@ -239,102 +340,15 @@ impl PartnerRegister {
         self.partners.iter().find(|partner| partner.id == *id)
     }
 
+    /// The council of a place; the first by id, should a file hold several.
+    #[must_use]
+    pub fn at(&self, place: Place) -> Option<&Partner> {
+        self.partners.iter().find(|partner| partner.place == place)
+    }
+
     /// Every partner, by id.
     #[must_use]
     pub fn partners(&self) -> &[Partner] {
         &self.partners
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn day(text: &str) -> NaiveDate {
-        text.parse().unwrap()
-    }
-
-    fn partner(id: &str) -> &'static Partner {
-        PartnerRegister::builtin().get(&PartnerId::parse(id).unwrap()).unwrap()
-    }
-
-    fn entry(id: &str, standard: u16, agreement: &str) -> String {
-        format!(
-            "[[partner]]\nid = \"{id}\"\nplace = \"HK\"\nlanguages = [\"en\"]\ncurrencies = [\"HKD\"]\n\
-             [partner.name]\nzh_hant = \"甲\"\nen = \"A\"\npt = \"A\"\n\
-             [partner.standards]\nacknowledge_working_days = {standard}\nfeedback_working_days = 1\nclosing_days = 1\n\
-             [[partner.agreement]]\ntitle = \"T\"\nsource = \"S\"\n{agreement}\n"
-        )
-    }
-
-    const ALWAYS: &str = "valid_from = \"2020-01-01\"";
-
-    #[test]
-    fn the_two_councils_stand_in_it_with_what_they_promise() {
-        let ids: Vec<&str> = PartnerRegister::builtin().partners().iter().map(|partner| partner.id.as_str()).collect();
-        assert_eq!(ids, ["hk-consumer-council", "mo-consumer-council"]);
-        let hong_kong = partner("hk-consumer-council");
-        assert_eq!((hong_kong.place, hong_kong.name.zh_hant.as_str()), (Place::HongKong, "香港消費者委員會"));
-        assert_eq!(hong_kong.standards.acknowledge_working_days, 5);
-        assert_eq!(hong_kong.standards.feedback_working_days, 9);
-        assert_eq!(hong_kong.currencies, [Currency::Hkd]);
-        let macao = partner("mo-consumer-council");
-        assert_eq!((macao.place, macao.name.pt.as_str()), (Place::Macao, "Conselho de Consumidores de Macau"));
-        assert_eq!(macao.standards.acknowledge_working_days, 3);
-        assert_eq!(macao.standards.feedback_working_days, 3);
-        assert_eq!(macao.standards.arbitration_working_days, Some(12));
-        assert!(macao.languages.contains(&Language::Portuguese));
-        assert!(PartnerRegister::builtin().get(&PartnerId::parse("sg-consumer-council").unwrap()).is_none());
-    }
-
-    #[test]
-    fn an_agreement_holds_from_its_first_day_to_its_last() {
-        let hong_kong = partner("hk-consumer-council");
-        let title = |on| hong_kong.agreement_on(day(on)).map(|agreement| agreement.title.as_str());
-        assert_eq!(title("2018-04-09"), None);
-        assert_eq!(title("2018-04-10"), Some("粤港澳大湾区消费维权合作备忘录"));
-        assert_eq!(title("2021-04-09"), Some("粤港澳大湾区消费投诉转办平台"));
-        assert_eq!(title("2024-04-01"), Some("深化粤港区域市场一体化消费维权合作协议"));
-        let memorandum = &hong_kong.agreements[0];
-        assert!(memorandum.in_force(day("2021-04-09")));
-        assert!(!memorandum.in_force(day("2021-04-10")));
-    }
-
-    #[test]
-    fn each_place_counts_its_own_working_days() {
-        // 2026-04-03 to 04-07 are free in both, 05-25 as well; 09-26 is a Saturday for which only Macao gives the
-        // Monday.
-        for (id, started_on, days, last) in [
-            ("hk-consumer-council", "2026-04-02", 5, "2026-04-14"),
-            ("mo-consumer-council", "2026-04-02", 3, "2026-04-10"),
-            ("hk-consumer-council", "2026-05-21", 3, "2026-05-27"),
-            ("hk-consumer-council", "2026-09-25", 1, "2026-09-28"),
-            ("mo-consumer-council", "2026-09-25", 1, "2026-09-29"),
-        ] {
-            let due = partner(id).working_days_after(day(started_on), days).unwrap();
-            assert_eq!((due.strict, due.provisional), (day(last), false), "{id} {started_on}");
-        }
-        let next_year = partner("hk-consumer-council").working_days_after(day("2026-12-30"), 5).unwrap();
-        assert!(next_year.provisional);
-    }
-
-    #[test]
-    fn a_register_that_contradicts_itself_is_refused() {
-        assert!(PartnerRegister::parse(&entry("a", 1, ALWAYS)).is_ok());
-        assert!(PartnerRegister::parse(&entry("a", STANDARD_DAYS_MAX, ALWAYS)).is_ok());
-        let id = PartnerId::parse("a").unwrap();
-        for days in [0, STANDARD_DAYS_MAX + 1] {
-            let refused = PartnerRegister::parse(&entry("a", days, ALWAYS));
-            assert_eq!(refused, Err(PartnerError::Standard { id: id.clone(), days }));
-        }
-        let twice = entry("a", 1, ALWAYS) + &entry("a", 2, ALWAYS);
-        assert_eq!(PartnerRegister::parse(&twice), Err(PartnerError::Twice { id: id.clone() }));
-        let reversed = format!("{ALWAYS}\nvalid_to = \"2019-12-31\"");
-        assert_eq!(
-            PartnerRegister::parse(&entry("a", 1, &reversed)),
-            Err(PartnerError::NeverInForce { id, title: "T".to_owned() })
-        );
-        let unknown = entry("a", 1, ALWAYS) + "colour = \"red\"\n";
-        assert!(matches!(PartnerRegister::parse(&unknown), Err(PartnerError::Toml(_))));
     }
 }

@@ -1,30 +1,48 @@
 //! One hand-over of a dispute to a partner council or from one, with its receipts.
 //!
-//! A referral that goes out is drafted, the consumer consents, the legal route is assessed, the message is reduced to
-//! what is needed and sealed, and only then sent. One that comes in was prepared by its sender under the law of its
-//! own place: its life here begins with what we recorded of it and its delivery. From the delivery on both go the
-//! same way, with the roles exchanged. Nothing here talks to a partner: what is to be sent is read from these events,
-//! and what came of it is appended.
+//! A referral that goes out is drafted, the consumer consents, the legal route is assessed, one person presents it and
+//! another submits it. One that comes in was prepared by its sender under the law of its own place: its life here
+//! begins with its submission. From then on both councils know it, and an act that the other must know of is one with
+//! the message that tells of it ([`tell`]); what the other council does arrives as such a message ([`receive`]).
+//! Nothing here talks to a partner: what is to be sent is read from these events, and what came of it is appended.
+//!
+//! Architecture invariant: whatever messages cross on their way, both councils come to the same stage and hold the same
+//! messages. A test lets two councils act at random over a line that delays, doubles and crosses, and compares them.
 
 pub mod acknowledge;
 pub mod acknowledge_outcome;
 pub mod action;
+pub mod add_evidence;
+pub mod answer_offer;
 pub mod answer_recall;
 pub mod assess;
 pub mod capture_consent;
+mod clock;
 pub mod draft;
+pub mod escalate;
 pub mod event;
 pub mod gate;
 pub mod id;
+mod message;
+pub mod note_reminder;
+pub mod offer_session;
+pub mod present;
 pub mod recall;
+pub mod receive;
 pub mod record_delivery;
+pub mod record_scan;
+pub mod record_session;
 pub mod rejection;
+pub mod remind;
 pub mod report_outcome;
 pub mod report_progress;
+pub mod retrieve;
 pub mod return_referral;
 pub mod seal;
-pub mod send;
 pub mod state;
+pub mod store_evidence;
+pub mod submit;
+pub mod tell;
 pub mod vocabulary;
 pub mod withdraw_consent;
 
@@ -62,39 +80,28 @@ pub enum Act {
     CaptureConsent(Box<capture_consent::CaptureConsent>),
     WithdrawConsent(withdraw_consent::WithdrawConsent),
     Assess(Box<assess::Assess>),
-    Seal(Box<seal::Seal>),
-    Send(send::Send),
+    Present(present::Present),
+    Submit(Box<submit::Submit>),
+    Tell(Box<tell::Tell>),
+    Receive(Box<receive::Receive>),
     RecordDelivery(record_delivery::RecordDelivery),
+    Retrieve(retrieve::Retrieve),
     Acknowledge(acknowledge::Acknowledge),
     Return(return_referral::Return),
     ReportProgress(report_progress::ReportProgress),
+    OfferSession(offer_session::OfferSession),
+    AnswerOffer(answer_offer::AnswerOffer),
+    RecordSession(record_session::RecordSession),
+    AddEvidence(add_evidence::AddEvidence),
+    StoreEvidence(store_evidence::StoreEvidence),
+    RecordScan(record_scan::RecordScan),
     ReportOutcome(report_outcome::ReportOutcome),
     AcknowledgeOutcome(acknowledge_outcome::AcknowledgeOutcome),
     Recall(recall::Recall),
     AnswerRecall(answer_recall::AnswerRecall),
-}
-
-impl Act {
-    /// The action this act is, for what is allowed; drafting begins a life and is none.
-    #[must_use]
-    pub const fn action(&self) -> Option<Action> {
-        Some(match self {
-            Self::Draft(_) => return None,
-            Self::CaptureConsent(_) => Action::CaptureConsent,
-            Self::WithdrawConsent(_) => Action::WithdrawConsent,
-            Self::Assess(_) => Action::Assess,
-            Self::Seal(_) => Action::Seal,
-            Self::Send(_) => Action::Send,
-            Self::RecordDelivery(_) => Action::RecordDelivery,
-            Self::Acknowledge(_) => Action::Acknowledge,
-            Self::Return(_) => Action::Return,
-            Self::ReportProgress(_) => Action::ReportProgress,
-            Self::ReportOutcome(_) => Action::ReportOutcome,
-            Self::AcknowledgeOutcome(_) => Action::AcknowledgeOutcome,
-            Self::Recall(_) => Action::Recall,
-            Self::AnswerRecall(_) => Action::AnswerRecall,
-        })
-    }
+    Remind(remind::Remind),
+    Escalate(escalate::Escalate),
+    NoteReminder(note_reminder::NoteReminder),
 }
 
 /// The situation of one decision.
@@ -131,9 +138,13 @@ impl Decider for Referral {
         check_window(&moment)?;
         let events = match (state, act) {
             (Self::Unknown, Act::Draft(draft)) => draft.decide(&moment)?,
+            (Self::Unknown, Act::Receive(receive)) => receive.open(&moment)?,
             (Self::Unknown, _) => return Err(Rejection::NotDrafted),
+            (Self::Known(transfer), Act::Receive(receive)) => receive.decide(transfer, &moment)?,
+            (Self::Known(transfer), Act::Tell(tell)) => tell.decide(transfer, &moment)?,
             (Self::Known(transfer), act) => {
                 check_allowed(transfer, &act, moment.at)?;
+                check_untold(transfer, &act)?;
                 decide_act(transfer, act, &moment)?
             }
         };
@@ -151,16 +162,36 @@ fn decide_act(transfer: &Transfer, act: Act, moment: &Moment<'_>) -> Result<Vec<
         Act::CaptureConsent(act) => act.decide(),
         Act::WithdrawConsent(act) => Ok(act.decide()),
         Act::Assess(act) => act.decide(moment),
-        Act::Seal(act) => act.decide(),
-        Act::Send(act) => act.decide(transfer, moment),
-        Act::RecordDelivery(act) => act.decide(transfer),
+        Act::Present(act) => act.decide(moment),
+        Act::Submit(act) => act.decide(transfer, moment),
+        Act::RecordDelivery(act) => act.decide(transfer, moment),
+        Act::Retrieve(act) => Ok(act.decide()),
         Act::Acknowledge(act) => act.decide(transfer, moment),
         Act::Return(act) => Ok(act.decide()),
-        Act::ReportProgress(act) => Ok(act.decide()),
-        Act::ReportOutcome(act) => Ok(act.decide()),
+        Act::ReportProgress(act) => act.decide(),
+        Act::OfferSession(act) => act.decide(transfer, moment),
+        Act::AnswerOffer(act) => act.decide(transfer, moment),
+        Act::RecordSession(act) => act.decide(transfer, moment),
+        Act::AddEvidence(act) => act.decide(transfer),
+        Act::StoreEvidence(act) => act.decide(transfer),
+        Act::RecordScan(act) => act.decide(transfer),
+        Act::ReportOutcome(act) => act.decide(transfer, moment),
         Act::AcknowledgeOutcome(act) => Ok(act.decide()),
-        Act::Recall(act) => Ok(act.decide(transfer)),
+        Act::Recall(act) => act.decide(transfer, moment),
         Act::AnswerRecall(act) => Ok(act.decide()),
+        Act::Remind(act) => act.decide(transfer, moment),
+        Act::Escalate(act) => act.decide(transfer, moment),
+        Act::NoteReminder(_) => Err(Rejection::OnlyReceived),
+        // A message about a message: these two are decided by themselves.
+        Act::Tell(_) | Act::Receive(_) => Err(Rejection::NothingToTell),
+    }
+}
+
+/// What the other council must know is done together with its message ([`tell`]), never by itself.
+fn check_untold(transfer: &Transfer, act: &Act) -> Result<(), Rejection> {
+    match act.action() {
+        Some(action) if transfer.must_be_told(act) => Err(Rejection::MustBeTold { action }),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -1,25 +1,30 @@
-//! Reading any event of the log, those of referrals included.
+//! Reading any event of the log, those of referrals and of what councils exchange included.
 
 use domain::wire::{Stored, WireError};
 
+use crate::delivery::DeliveryEvent;
 use crate::referral::ReferralEvent;
+use crate::security::SecurityEvent;
 
 /// Any event of any life.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnyEvent {
     Referral(ReferralEvent),
+    Delivery(DeliveryEvent),
+    Security(SecurityEvent),
     Domain(domain::wire::AnyEvent),
 }
 
-/// Reads an event of whatever life its kind belongs to: referrals here, everything else in the domain.
+/// Reads an event of whatever life its kind belongs to: what concerns partners here, everything else in the domain.
 ///
 /// # Errors
 /// The kind or schema is not known, or the payload does not have its shape.
 pub fn decode_any(kind: &str, schema: u16, payload: &str) -> Result<AnyEvent, WireError> {
-    if ReferralEvent::KINDS.iter().any(|(known, _)| *known == kind) {
-        ReferralEvent::decode(kind, schema, payload).map(AnyEvent::Referral)
-    } else {
-        domain::wire::decode(kind, schema, payload).map(AnyEvent::Domain)
+    match kind.split_once('.').map(|(life, _)| life) {
+        Some("referral") => ReferralEvent::decode(kind, schema, payload).map(AnyEvent::Referral),
+        Some("delivery") => DeliveryEvent::decode(kind, schema, payload).map(AnyEvent::Delivery),
+        Some("security") => SecurityEvent::decode(kind, schema, payload).map(AnyEvent::Security),
+        Some(_) | None => domain::wire::decode(kind, schema, payload).map(AnyEvent::Domain),
     }
 }
 
@@ -32,11 +37,14 @@ mod tests {
     use crate::referral::event::OutcomeAcknowledged;
 
     #[test]
-    fn referrals_are_read_here_and_the_rest_in_the_domain() {
+    fn what_concerns_partners_is_read_here_and_the_rest_in_the_domain() {
         assert_eq!(
             decode_any("referral.outcome-acknowledged", 1, "{}").unwrap(),
             AnyEvent::Referral(ReferralEvent::OutcomeAcknowledged(OutcomeAcknowledged {}))
         );
+        assert!(matches!(decode_any("delivery.redriven", 1, "{}").unwrap(), AnyEvent::Delivery(_)));
+        let refused = r#"{"code":"BAD_SIGNATURE","what":"submitReferral","suppressed":0}"#;
+        assert!(matches!(decode_any("security.refused", 1, refused).unwrap(), AnyEvent::Security(_)));
         assert_eq!(
             decode_any("complaint.accepted", 1, "{}").unwrap(),
             AnyEvent::Domain(domain::wire::AnyEvent::Complaint(ComplaintEvent::Accepted(Accepted {})))
@@ -45,7 +53,7 @@ mod tests {
 
     #[test]
     fn what_nobody_knows_is_named() {
-        for kind in ["referral.lost", "weather.changed", "referral"] {
+        for kind in ["referral.lost", "delivery.lost", "security.lost", "weather.changed", "referral"] {
             let error = decode_any(kind, 1, "{}").unwrap_err();
             assert!(matches!(&error, WireError::UnknownKind { kind: named } if &**named == kind), "{error}");
         }

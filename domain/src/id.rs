@@ -174,6 +174,12 @@ impl SubjectId {
     pub fn in_filing(filing: FilingId, part: &str) -> Self {
         Self(derive(&[b"subject", filing.0.as_bytes(), part.as_bytes()]))
     }
+
+    /// The consumer of a referral that another council sent: known to us by that referral alone.
+    #[must_use]
+    pub fn of_referral(referral: Uuid) -> Self {
+        Self(derive(&[b"subject", b"referral", referral.as_bytes()]))
+    }
 }
 
 /// Hashes the parts with their lengths, so that no two lists of parts run together.

@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_division_that_is_not_in_the_table_has_no_units() {
-        let elsewhere = bureau(UnitKind::Council, "810000");
+        let elsewhere = bureau(UnitKind::Council, "830000");
         let region = elsewhere.region;
         assert_eq!(decide(&Unit::Unknown, UnitCommand::Register(elsewhere)), Err(UnitRejection::UnknownRegion(region)));
     }

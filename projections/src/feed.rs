@@ -29,7 +29,8 @@ const PLAIN_KINDS: [&str; 7] = [
 
 /// Streams of other lives, which nothing here shows. Their events move the checkpoint and are not read, so that a
 /// kind that only their own life knows holds nothing up. Streams of any other category must be readable.
-const FOREIGN_CATEGORIES: [&str; 7] = ["referral", "rulebook", "calendar", "report", "enquiry", "operator", "subject"];
+const FOREIGN_CATEGORIES: [&str; 9] =
+    ["referral", "delivery", "security", "rulebook", "calendar", "report", "enquiry", "operator", "subject"];
 
 /// An event that has been read.
 #[derive(Debug)]

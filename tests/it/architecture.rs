@@ -80,7 +80,7 @@ fn dependencies_run_one_way() {
 #[test]
 fn only_their_rooms_name_the_engines_and_the_web() {
     let allowed = [
-        ("rusqlite", &["domain/event-log", "projections", "api", "tests"][..]),
+        ("rusqlite", &["domain/event-log", "projections", "cross-border", "api", "tests"][..]),
         ("axum", &["api"][..]),
         ("async-graphql", &["api"][..]),
     ];

@@ -28,6 +28,22 @@ fn another_library_finds_the_schema_valid() {
 }
 
 #[test]
+fn the_partner_contract_is_committed() {
+    golden("cross-border/partner.graphql", &api::partner::schema::sdl());
+}
+
+#[test]
+fn every_document_we_send_fits_the_partner_contract() {
+    let schema = apollo_compiler::Schema::parse_and_validate(api::partner::schema::sdl(), "partner.graphql");
+    let schema = schema.unwrap_or_else(|errors| panic!("{errors}"));
+    for document in cross_border::delivery::documents::ALL {
+        let checked =
+            apollo_compiler::ExecutableDocument::parse_and_validate(&schema, document.text, document.operation);
+        checked.unwrap_or_else(|errors| panic!("{errors}"));
+    }
+}
+
+#[test]
 fn the_error_codes_are_a_closed_list() {
     let sdl = api::graphql::sdl();
     let from = sdl.find("enum ErrorCode {").unwrap();

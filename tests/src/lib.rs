@@ -15,6 +15,8 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 pub mod flows;
+pub mod liar;
+pub mod link;
 
 /// A server over a data folder of its own.
 #[derive(Debug)]

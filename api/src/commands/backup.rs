@@ -1,6 +1,9 @@
-//! `baycase backup`: whole copies of the log and the vault, while the server runs.
+//! `baycase backup`: whole copies of the log, the vault and the evidence, while the server runs.
 //!
-//! The log is copied first: a vault that is copied later has every key that the copied events need.
+//! The log is copied first: a vault that is copied later has every key that the copied events need, and a file of
+//! evidence that an event says is here was here before the event.
+
+mod evidence;
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -20,10 +23,10 @@ use crate::data_dir::DataDir;
 /// How long the copy waits for a lock of the vault's owner.
 const BUSY_WAIT: Duration = Duration::from_secs(10);
 
-/// Copy the log and the vault.
+/// Copy the log, the vault and the evidence.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  baycase backup --data /var/lib/baycase --to /backup/2026-05-06\n  baycase verify --data /backup/2026-05-06\n\nA server may run meanwhile. The master key is never copied: keep it elsewhere, without it the copied vault opens\nnothing. Development keys and read models are not copied either; `baycase rebuild` makes the models.\n\nA copy of the vault holds the keys of people who are erased after it was made. Destroy old copies as your retention\nrules say, and after restoring one, erase again whoever was erased since."
+    after_help = "Examples:\n  baycase backup --data /var/lib/baycase --to /backup/2026-05-06\n  baycase verify --data /backup/2026-05-06\n\nA server may run meanwhile. The master key is never copied: keep it elsewhere, without it the copied vault opens\nnothing. Nor are the council's signing keys: make a new one after a loss.\nDevelopment keys and read models are not copied either; `baycase rebuild` makes the models.\n\nA copy of the vault holds the keys of people who are erased after it was made. Destroy old copies as your retention\nrules say, and after restoring one, erase again whoever was erased since."
 )]
 pub struct BackupArgs {
     /// A folder for the copies, made if missing; files that are there are never overwritten.
@@ -54,7 +57,7 @@ enum VaultCopyError {
     Unsound(String),
 }
 
-/// Copies the log, then the vault.
+/// Copies the log, then the vault, then the evidence.
 ///
 /// # Errors
 /// There is no log, a copy exists already, or the disk refuses; a copy under its name is always whole.
@@ -78,6 +81,10 @@ pub async fn run(global: &Global, _config: &Config, args: BackupArgs) -> Result<
         println!("        and after restoring one, erase again whoever was erased since");
     } else {
         println!("vault   there is none, so nothing in the log is sealed");
+    }
+    if from.evidence_path().exists() {
+        let (files, bytes) = evidence::copy(&from.evidence_path(), &to.evidence_path())?;
+        println!("files   {} ({files} of evidence, {bytes} bytes)", to.evidence_path().display());
     }
     Ok(())
 }

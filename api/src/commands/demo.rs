@@ -1,5 +1,6 @@
 //! `baycase demo`: a data folder with a plausible month of the province, served, with queries to paste.
 
+mod councils;
 pub(in crate::commands) mod folder;
 mod questions;
 
@@ -8,6 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use clap::Args;
 use tokio::task::spawn_blocking;
 
+use self::councils::{REFERRALS_MAX, Wanted};
 use self::folder::{Made, Marker};
 use self::questions::{Question, Tokens, ask, questions};
 use super::{Failure, Global, rebuild, serve};
@@ -28,12 +30,24 @@ const MARKER: &str = "demo.json";
 /// Make a data folder with a plausible month of all 21 cities, serve it, and print queries to paste.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  baycase demo\n  baycase demo --once\n  baycase demo --data ./try --cases 2000 --seed 7 --listen 127.0.0.1:8080\n\nNothing is read from outside and nobody in it is real. The folder is used again the next time."
+    after_help = "Examples:\n  baycase demo\n  baycase demo --once\n  baycase demo --data ./try --cases 2000 --seed 7 --listen 127.0.0.1:8080\n  baycase demo --councils\n  baycase demo --councils --once --referrals 24 --seed 7 | jq -c '{referral, stage, equal}'\n\nNothing is read from outside and nobody in it is real. The folder is used again the next time.\n\n--councils starts Guangdong, Hong Kong and Macao on three free ports of this machine, lets disputes cross between them,\nshows both councils' view of each as it moves, and then serves all three. It fails when the two sides of a dispute differ."
 )]
 pub struct DemoArgs {
-    /// Ask the printed queries, print the answers, and end.
+    /// Ask the printed queries, print the answers, and end. With --councils, end when every dispute has ended, and print
+    /// one line of JSON for each.
     #[arg(long)]
     once: bool,
+    /// Let disputes cross between three councils instead, each with a node, a log and keys of its own.
+    #[arg(long, conflicts_with_all = ["cases", "listen"])]
+    councils: bool,
+    /// How many disputes cross, 12 unless given: so many go every way and come to every kind of end.
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "councils",
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(REFERRALS_MAX))
+    )]
+    referrals: Option<u32>,
     /// How many cases, 20000 unless the folder has a demo already.
     #[arg(long)]
     cases: Option<u64>,
@@ -45,11 +59,11 @@ pub struct DemoArgs {
     listen: Option<SocketAddr>,
 }
 
-/// Makes the folder if it has no demo yet, and serves it.
+/// Makes what is to be shown if it is not there yet, and serves it.
 ///
 /// # Errors
 /// The folder holds something else, or something in it cannot be made or opened; with `--once`, also an answer with
-/// errors.
+/// errors. With `--councils`, a dispute that did not come to the same end on both sides.
 pub async fn run(global: &Global, mut config: Config, args: DemoArgs) -> Result<(), Failure> {
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     config.server.listen = args.listen.unwrap_or(any_port);
@@ -62,8 +76,20 @@ pub async fn run(global: &Global, mut config: Config, args: DemoArgs) -> Result<
     for warning in config.validate()? {
         tracing::warn!("{warning}");
     }
+    let outcome = if args.councils {
+        let wanted = Wanted { once: args.once, referrals: args.referrals, seed: args.seed.unwrap_or(SEED) };
+        Box::pin(councils::run(global, &config, wanted)).await
+    } else {
+        Box::pin(serve_one(global, config, &args)).await
+    };
+    telemetry.shutdown().await;
+    outcome
+}
+
+/// Makes the folder of one node if it has no demo yet, and serves it.
+async fn serve_one(global: &Global, config: Config, args: &DemoArgs) -> Result<(), Failure> {
     let dir = DataDir::new(&global.data);
-    provide(&dir, &config, &args).await?;
+    provide(&dir, &config, args).await?;
     let tokens = Tokens::issue(&dir)?;
     let questions = questions();
     // Asked for before the server listens, so that no early Ctrl-C is lost.
@@ -77,7 +103,6 @@ pub async fn run(global: &Global, mut config: Config, args: DemoArgs) -> Result<
         Ok(())
     };
     server.stop().await?;
-    telemetry.shutdown().await;
     outcome
 }
 

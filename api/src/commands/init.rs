@@ -17,7 +17,7 @@ pub struct InitArgs {
     /// Make a master key in the data folder, for trying things out; in production it lies elsewhere.
     #[arg(long)]
     create_master_key: bool,
-    /// Do not register the units of the table of divisions.
+    /// Do not register the units of the table of divisions, nor the council that this node is.
     #[arg(long)]
     no_units: bool,
 }
@@ -43,14 +43,14 @@ pub async fn prepare(
     create_master_key: bool,
     with_units: bool,
 ) -> Result<u64, Failure> {
+    let units = units::of_node(config.own_council()?);
     std::fs::create_dir_all(dir.root())?;
     if create_master_key && !dir.master_key_path().exists() {
         MasterKey::generate_file(&dir.master_key_path())?;
     }
     drop(dir.open_vault_with(config, true)?);
     let log = dir.open_log(config, true)?;
-    let registered =
-        if with_units { units::register(&log, &units::of_divisions(), crate::clock::now()).await? } else { 0 };
+    let registered = if with_units { units::register(&log, &units, crate::clock::now()).await? } else { 0 };
     log.close();
     Ok(registered)
 }

@@ -1,6 +1,7 @@
 //! `baycase rebuild`: the read models built anew from the log, compared with those in use, and put in their place.
 //!
-//! The new files lie beside the old ones until the end, so a rebuild that breaks off changes nothing.
+//! The new files lie beside the old ones until the end, so a rebuild that breaks off changes nothing. The index of
+//! referrals is filled again behind them.
 
 mod compare;
 #[cfg(test)]
@@ -112,7 +113,25 @@ fn replace(dir: &DataDir, config: &Config, args: &RebuildArgs) -> Result<(), Fai
     }
     projections::swap_in(&fresh.path, &options.path)?;
     println!("the rebuilt models are in place");
+    referrals(dir, config)?;
+    println!("the index of referrals is filled again");
     log.close();
+    Ok(())
+}
+
+/// Deletes the index of referrals and fills it from the log. Nobody compares: nothing is decided on it, and where a
+/// rebuild breaks off, the next server goes on.
+fn referrals(dir: &DataDir, config: &Config) -> Result<(), Failure> {
+    let path = dir.index_path();
+    for companion in ["-wal", "-shm", ""] {
+        let mut file = path.clone().into_os_string();
+        file.push(companion);
+        match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    dir.open_index(config)?.catch_up(&mut dir.reader()?)?;
     Ok(())
 }
 

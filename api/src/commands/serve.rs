@@ -1,15 +1,19 @@
 //! `baycase serve`: the API over a data folder.
 
+mod exchange;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use clap::Args;
+use cross_border::index::{IndexFollower, ReferralIndex};
 use event_log::port::EventLog as _;
 use event_log::sqlite::SqliteLog;
 use event_log::vault::SubjectVault;
 use projections::{Follower, FollowerState, ReadModels};
 use tokio::net::TcpListener;
 
+use self::exchange::Exchange;
 use super::{Failure, Global};
 use crate::admin::{self, Readiness};
 use crate::app::{App, PageLimits};
@@ -17,6 +21,7 @@ use crate::auth::Verifier;
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::edge;
+use crate::evidence_routes;
 use crate::gatekeeper::TokenGate;
 use crate::graphql;
 use crate::limiter::Limiter;
@@ -66,6 +71,9 @@ pub async fn run(global: &Global, mut config: Config, args: ServeArgs) -> Result
     let server = start_with(global, config, args.dev, true).await?;
     println!("listening on http://{}", server.addr);
     println!("admin on http://{}", server.admin_addr);
+    if let Some(addr) = server.partner_addr {
+        println!("partners on https://{addr}");
+    }
     server.wait().await?;
     telemetry.shutdown().await;
     Ok(())
@@ -77,16 +85,23 @@ pub struct Server {
     pub addr: SocketAddr,
     /// Where `/livez`, `/readyz` and `/metrics` answer.
     pub admin_addr: SocketAddr,
+    /// Where partners come in over TLS, when they have a listener of their own; else `addr` serves them too.
+    pub partner_addr: Option<SocketAddr>,
     shutdown: Shutdown,
     grace: std::time::Duration,
     log: Arc<SqliteLog>,
     follower: Follower,
+    index_follower: IndexFollower,
     readiness: Readiness,
 }
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Server").field("addr", &self.addr).field("admin_addr", &self.admin_addr).finish_non_exhaustive()
+        f.debug_struct("Server")
+            .field("addr", &self.addr)
+            .field("admin_addr", &self.admin_addr)
+            .field("partner_addr", &self.partner_addr)
+            .finish_non_exhaustive()
     }
 }
 
@@ -110,9 +125,10 @@ impl Server {
         if let Err(running) = self.shutdown.drain(self.grace).await {
             tracing::warn!(tasks = ?running.tasks, "Stopped without waiting any longer for tasks under way");
         }
-        let (follower, log) = (self.follower, self.log);
+        let (follower, index_follower, log) = (self.follower, self.index_follower, self.log);
         tokio::task::spawn_blocking(move || {
             follower.stop();
+            index_follower.stop();
             log.close();
         })
         .await?;
@@ -135,7 +151,7 @@ async fn start_with(global: &Global, config: Config, dev: bool, signals: bool) -
     let verifier = Verifier::from_config(&config.auth, dir.root(), dev)?;
     verifier.refresh_keys().await?;
     let (log, vault, models) = open(&dir, &config)?;
-    let readiness = Readiness::expecting(&["projections", "accepting"]);
+    let readiness = Readiness::expecting(&["projections", "referrals", "accepting"]);
     let follower = Follower::start(
         log.reader()?,
         log.appended(),
@@ -144,32 +160,71 @@ async fn start_with(global: &Global, config: Config, dev: bool, signals: bool) -
         config.projections.batch_events_max,
         Arc::new(crate::clock::now),
     )?;
-    catch_up(&log, &models).await?;
+    let Exchange { council, follower: index_follower } = exchange::open(&dir, &config, &log, &vault)?;
+    catch_up(&log, &models, &council.index).await?;
+    exchange::check_unit(&council, &models)?;
     let app = App {
         log: Arc::clone(&log) as _,
-        models: models.clone(),
+        models,
         vault,
         now: Arc::new(crate::clock::now),
         pages: PageLimits { default: config.graphql.page_default, max: config.graphql.page_max },
         lag: follower.lag(),
+        seat: config.council.region(council.place()),
+        council,
     };
     let shutdown = if signals { Shutdown::listen()? } else { Shutdown::new() };
     watch_projections(&shutdown, &follower, &readiness);
+    exchange::watch(&shutdown, &index_follower, &readiness);
     run_processes(&shutdown, &app, &dir);
-    let metrics = metrics(&config, &log, &follower)?;
+    exchange::run(&shutdown, &app.council, &config, &dir)?;
+    let gate = Arc::new(TokenGate::new(verifier, Limiter::new(&config.limits), Arc::new(crate::clock::now)));
+    let bound = listen(&shutdown, &config, dev, app, gate, (&log, &follower, &readiness)).await?;
+    readiness.set("accepting", Ok(()));
+    let Bound { addr, admin_addr, partner_addr } = bound;
+    tracing::info!(server.addr = %addr, "Serving on {addr}");
+    let grace = config.server.shutdown_grace();
+    Ok(Server { addr, admin_addr, partner_addr, shutdown, grace, log, follower, index_follower, readiness })
+}
+
+/// Where the listeners are.
+struct Bound {
+    addr: SocketAddr,
+    admin_addr: SocketAddr,
+    partner_addr: Option<SocketAddr>,
+}
+
+/// Binds every listener and begins to serve.
+async fn listen(
+    shutdown: &Shutdown,
+    config: &Config,
+    dev: bool,
+    app: App,
+    gate: Arc<TokenGate>,
+    (log, follower, readiness): (&Arc<SqliteLog>, &Follower, &Readiness),
+) -> Result<Bound, Failure> {
+    let metrics = metrics(config, log, follower)?;
+    exchange::count(shutdown, &app.council.index, &metrics);
     let listener = TcpListener::bind(config.server.listen).await?;
     let admin_listener = TcpListener::bind(config.server.admin_listen).await?;
     let (addr, admin_addr) = (listener.local_addr()?, admin_listener.local_addr()?);
+    let door = exchange::door(&app.council, config, shutdown);
+    let files = evidence_routes::router(app.clone(), Arc::clone(&gate));
     let schema = graphql::schema(app, Arc::clone(&metrics), dev || config.graphql.introspection);
-    let gate = TokenGate::new(verifier, Limiter::new(&config.limits), Arc::new(crate::clock::now));
-    let limits = edge_limits(&config);
-    let router = edge::router(schema, Arc::new(gate), limits, shutdown.token(), Arc::new(crate::clock::now))
+    let clock: crate::app::Now = Arc::new(crate::clock::now);
+    let mut router = edge::router(schema, gate, edge_limits(config), shutdown.token(), clock)
+        .merge(files)
         .merge(admin::health_routes(readiness.clone()));
-    serve_until(&shutdown, "api", listener, router);
-    serve_until(&shutdown, "admin", admin_listener, admin::admin_routes(readiness.clone(), metrics));
-    readiness.set("accepting", Ok(()));
-    tracing::info!(server.addr = %addr, "Serving on {addr}");
-    Ok(Server { addr, admin_addr, shutdown, grace: config.server.shutdown_grace(), log, follower, readiness })
+    let mut partner_addr = None;
+    match config.partner.listen {
+        Some(listen) => {
+            partner_addr = Some(exchange::serve_apart(shutdown, &config.partner, listen, door).await?);
+        }
+        None => router = router.merge(door),
+    }
+    serve_until(shutdown, "api", listener, router);
+    serve_until(shutdown, "admin", admin_listener, admin::admin_routes(readiness.clone(), metrics));
+    Ok(Bound { addr, admin_addr, partner_addr })
 }
 
 fn open(dir: &DataDir, config: &Config) -> Result<(Arc<SqliteLog>, Arc<SubjectVault>, ReadModels), Failure> {
@@ -187,10 +242,14 @@ fn open(dir: &DataDir, config: &Config) -> Result<(Arc<SqliteLog>, Arc<SubjectVa
 }
 
 /// Lets the read models show what the log held at the start, for a while: until then nobody's unit is known.
-async fn catch_up(log: &SqliteLog, models: &ReadModels) -> Result<(), Failure> {
+async fn catch_up(log: &SqliteLog, models: &ReadModels, index: &ReferralIndex) -> Result<(), Failure> {
     let Some(head) = log.head().await? else { return Ok(()) };
-    if let Err(late) = models.wait_for(head, CATCH_UP_WAIT).await {
+    let (models, index) = tokio::join!(models.wait_for(head, CATCH_UP_WAIT), index.wait_for(head, CATCH_UP_WAIT));
+    if let Err(late) = models {
         tracing::warn!("Serving while the read models catch up: {late}; `baycase rebuild` is faster for a large log");
+    }
+    if let Err(late) = index {
+        tracing::warn!("Serving while the index of referrals catches up: {late}");
     }
     Ok(())
 }

@@ -15,11 +15,17 @@ use super::{Config, ConfigError};
 const PREFIX: &str = "BAYCASE_";
 const CONFIG: &str = "BAYCASE_CONFIG";
 const MASTER_KEY: &str = "BAYCASE_MASTER_KEY";
+
+/// Variables with our prefix that are not configuration.
+const READ_APART: [&str; 2] = [CONFIG, MASTER_KEY];
+/// What variables begin with that only tests read; a program that a test starts leaves them alone.
+const TESTS: &str = "BAYCASE_TEST_";
 const TEST_DATA: &str = "BAYCASE_TEST_DATA";
 const TEST_EVENTSTORE: &str = "BAYCASE_TEST_EVENTSTORE";
 
-/// Variables with our prefix that are not configuration.
-const READ_APART: [&str; 4] = [CONFIG, MASTER_KEY, TEST_DATA, TEST_EVENTSTORE];
+fn is_apart(name: &str) -> bool {
+    READ_APART.contains(&name) || name.starts_with(TESTS)
+}
 
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -86,14 +92,11 @@ impl Environment {
     }
 
     pub(super) fn layer(&self, known: &KnownKeys) -> Result<Layer, ConfigError> {
-        let settings =
-            self.variables.iter().filter(|(name, _)| !READ_APART.contains(&name.as_str())).map(|(name, value)| {
-                Setting {
-                    name,
-                    key: name.strip_prefix(PREFIX).unwrap_or(name).to_ascii_lowercase().replace("__", "."),
-                    value: value.expose_secret(),
-                }
-            });
+        let settings = self.variables.iter().filter(|(name, _)| !is_apart(name)).map(|(name, value)| Setting {
+            name,
+            key: name.strip_prefix(PREFIX).unwrap_or(name).to_ascii_lowercase().replace("__", "."),
+            value: value.expose_secret(),
+        });
         Layer::from_settings("the environment", settings, known)
     }
 }
@@ -134,7 +137,7 @@ impl Kind {
     }
 }
 
-/// Every key there is, read off the defaults.
+/// Every key that a text can set, read off the defaults. A list of tables is none: it stands in a file.
 pub(super) struct KnownKeys(BTreeMap<String, BTreeMap<String, Kind>>);
 
 impl KnownKeys {
@@ -143,7 +146,7 @@ impl KnownKeys {
         let sections = defaults.into_dict().unwrap_or_default();
         let kinds = |fields: Value| -> BTreeMap<String, Kind> {
             let fields = fields.into_dict().unwrap_or_default();
-            fields.into_iter().map(|(field, value)| (field, kind_of(&value))).collect()
+            fields.into_iter().filter_map(|(field, value)| Some((field, kind_of(&value)?))).collect()
         };
         Self(sections.into_iter().map(|(section, fields)| (section, kinds(fields))).collect())
     }
@@ -168,12 +171,13 @@ impl KnownKeys {
     }
 }
 
-fn kind_of(value: &Value) -> Kind {
+fn kind_of(value: &Value) -> Option<Kind> {
     match value {
-        Value::Num(..) => Kind::Whole,
-        Value::Bool(..) => Kind::Switch,
-        Value::Empty(..) => Kind::OptionalText,
-        Value::String(..) | Value::Char(..) | Value::Dict(..) | Value::Array(..) => Kind::Text,
+        Value::Num(..) => Some(Kind::Whole),
+        Value::Bool(..) => Some(Kind::Switch),
+        Value::Empty(..) => Some(Kind::OptionalText),
+        Value::String(..) | Value::Char(..) => Some(Kind::Text),
+        Value::Dict(..) | Value::Array(..) => None,
     }
 }
 

@@ -2,11 +2,17 @@
 //!
 //! `config.default.toml` says the same for people; a test holds the two together.
 
+mod council;
+mod partner;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use self::council::CouncilConfig;
+pub use self::partner::PartnerConfig;
 
 /// Listening addresses and the limits of one HTTP exchange.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

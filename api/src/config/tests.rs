@@ -1,3 +1,5 @@
+mod exchange;
+
 use std::io::Write as _;
 
 use secrecy::ExposeSecret as _;
@@ -41,7 +43,7 @@ fn the_examples_of_unset_keys_are_valid() {
     let toml: String = DEFAULT_TOML
         .lines()
         .map(|line| match line.strip_prefix("# ") {
-            Some(example) if example.contains(" = \"") => format!("{example}\n"),
+            Some(example) if example.contains(" = \"") || example.starts_with("[[") => format!("{example}\n"),
             _ => format!("{line}\n"),
         })
         .collect();
@@ -51,6 +53,9 @@ fn the_examples_of_unset_keys_are_valid() {
     assert_eq!(config.auth.issuer.as_deref(), Some("https://login.example.org"));
     assert!(config.telemetry.otlp_endpoint.is_some());
     assert!(config.vault.master_key_file.is_some());
+    assert_eq!(config.council.region.map(|region| region.number()), Some(440_104));
+    assert_eq!(config.partner.peers.len(), 1);
+    assert_eq!(config.partner.peers[0].keys.len(), 1);
     // Both key sources are set, which is a warning and not an error.
     assert_eq!(config.validate().unwrap().len(), 1);
 }

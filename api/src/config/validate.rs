@@ -1,9 +1,12 @@
 //! What a typed configuration must still satisfy, and what is allowed but looks like a mistake.
 
+mod exchange;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
+use cross_border::partner::Partner;
 use projections::PAGE_ROWS_MAX;
 use reqwest::Url;
 use tracing_subscriber::EnvFilter;
@@ -36,10 +39,20 @@ impl Config {
         self.validate_telemetry()?;
         within("limits.requests_per_second", self.limits.requests_per_second, 1..=1_000_000)?;
         within("limits.burst", self.limits.burst, 1..=1_000_000)?;
+        exchange::check(self)?;
 
         let mut warnings = self.warnings_of_auth();
         warnings.extend(self.warnings_of_limits());
+        warnings.extend(exchange::warnings(&self.partner));
         Ok(warnings)
+    }
+
+    /// The council that this node is, as the register holds it.
+    ///
+    /// # Errors
+    /// The register does not hold it, or its region is not in its place.
+    pub fn own_council(&self) -> Result<&'static Partner, ConfigError> {
+        exchange::own(self)
     }
 
     fn validate_projections(&self) -> Result<(), ConfigError> {

@@ -78,6 +78,17 @@ impl Answer {
         self.data.is_none()
     }
 
+    /// The first code of an answer to a request that was not executed.
+    pub(super) fn refusal_code(&self) -> Option<&str> {
+        if !self.is_refusal() {
+            return None;
+        }
+        match self.errors.iter().find_map(code) {
+            Some(Value::String(code)) => Some(code),
+            _ => None,
+        }
+    }
+
     /// What went wrong.
     pub(super) fn errors(&self) -> &[ServerError] {
         &self.errors

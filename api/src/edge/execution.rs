@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Executor, Request};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::OwnedSemaphorePermit;
@@ -13,12 +14,13 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::answer::{Answer, Inquiry};
 use super::document::Prepared;
 use super::fault::{Code, Fault};
-use super::{Admitted, Edge, Gatekeeper, RequestFacts, bearer_of};
+use super::{Admitted, Edge, Gatekeeper, Presented, RequestFacts, bearer_of};
 
 impl<E: Executor, G: Gatekeeper> Edge<E, G> {
-    /// Asks the gatekeeper about the request's `Authorization` header.
-    pub(super) async fn admit(&self, headers: &HeaderMap) -> Result<Admitted<G::Principal>, Fault> {
-        self.gatekeeper.authenticate(bearer_of(headers)).await.map_err(Fault::refused)
+    /// Asks the gatekeeper about what the request presents.
+    pub(super) async fn admit(&self, parts: &Parts) -> Result<Admitted<G::Principal>, Fault> {
+        let presented = Presented { bearer: bearer_of(&parts.headers), extensions: &parts.extensions };
+        self.gatekeeper.authenticate(presented).await.map_err(Fault::refused)
     }
 
     /// Asks the gatekeeper to charge the principal for an operation.

@@ -13,26 +13,29 @@ use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use http_body_util::BodyExt;
 
 use super::answer::Answer;
+use super::body::{self, Unread};
 use super::document::{self, Params};
 use super::fault::{Code, Fault, Scope};
 use super::negotiation::{self, Acceptable, MediaType};
-use super::{Edge, Gatekeeper, RequestFacts, sse};
+use super::{Edge, Gatekeeper, Refused, RequestFacts, Surface, sse};
 
 /// The header that carries the id which internal errors quote.
 const REQUEST_ID: &str = "x-request-id";
 
-/// Serves `/graphql`.
+/// Serves `/graphql`, or wherever else the edge is mounted.
 pub(super) async fn handle<E: Executor, G: Gatekeeper>(
     State(edge): State<Arc<Edge<E, G>>>,
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let facts = edge.facts(&parts.headers);
+    let facts = edge.facts(&parts);
     let request_id = HeaderValue::from_str(&facts.request_id).ok();
-    let acceptable = negotiation::acceptable(&parts.headers);
+    let acceptable = match edge.surface {
+        Surface::Full => negotiation::acceptable(&parts.headers),
+        Surface::PostOnly => negotiation::acceptable(&parts.headers).without_streams(),
+    };
     let mut response = match respond(&edge, acceptable, facts, &parts, body).await {
         Ok(response) => response,
         Err(fault) => refuse(&fault, acceptable.for_refusal()),
@@ -50,8 +53,8 @@ async fn respond<E: Executor, G: Gatekeeper>(
     parts: &Parts,
     body: Body,
 ) -> Result<Response, Fault> {
-    check_exchange(parts, acceptable)?;
-    let admitted = edge.admit(&parts.headers).await?;
+    check_exchange(parts, acceptable, edge.surface)?;
+    let admitted = edge.admit(parts).await?;
     let params = if parts.method == Method::GET { Params::from_uri(&parts.uri)? } else { read(edge, body).await? };
     let prepared = document::prepare(params, &edge.limits)?;
     edge.charge(&admitted.principal, prepared.cost()).await?;
@@ -71,12 +74,20 @@ async fn respond<E: Executor, G: Gatekeeper>(
 }
 
 /// What can be refused by the headers alone.
-fn check_exchange(parts: &Parts, acceptable: Acceptable) -> Result<(), Fault> {
-    if parts.method != Method::GET && parts.method != Method::POST {
-        return Err(Fault::method("GET, POST", "use POST, or GET for queries"));
+fn check_exchange(parts: &Parts, acceptable: Acceptable, surface: Surface) -> Result<(), Fault> {
+    let method = &parts.method;
+    match surface {
+        Surface::Full if method != Method::GET && method != Method::POST => {
+            return Err(Fault::method("GET, POST", "use POST, or GET for queries"));
+        }
+        Surface::PostOnly if method != Method::POST => return Err(Fault::method("POST", "use POST")),
+        Surface::Full | Surface::PostOnly => {}
     }
     if acceptable.is_nothing() {
-        let message = "answers are application/graphql-response+json, application/json or text/event-stream";
+        let message = match surface {
+            Surface::Full => "answers are application/graphql-response+json, application/json or text/event-stream",
+            Surface::PostOnly => "answers are application/graphql-response+json or application/json",
+        };
         return Err(Fault::exchange(StatusCode::NOT_ACCEPTABLE, Code::NotAcceptable, message));
     }
     // Browsers send other types across sites without asking first; a body of theirs must not be read.
@@ -99,47 +110,21 @@ fn media_type(kind: OperationType, acceptable: Acceptable) -> Result<MediaType, 
     media.ok_or_else(|| Fault::exchange(StatusCode::NOT_ACCEPTABLE, Code::NotAcceptable, message))
 }
 
-/// Bytes read and thrown away behind a body's limit, so that a client that is still sending gets to read the refusal
-/// instead of a broken connection.
-const DRAINED_BYTES_MAX: usize = 8 * 1024 * 1024;
-
-/// Why a body was not taken.
-enum Unread {
-    TooLong,
-    Broken,
-}
-
 /// Reads the parameters from the body, in bounded time and up to a bounded size.
 async fn read<E, G>(edge: &Edge<E, G>, body: Body) -> Result<Params, Fault> {
     let limit = edge.limits.body_bytes_max;
-    match tokio::time::timeout(edge.limits.request_timeout, collect(body, limit)).await {
-        Ok(Ok(bytes)) => Params::from_body(&bytes),
-        Ok(Err(Unread::TooLong)) => {
+    match body::read(body, limit, edge.limits.request_timeout).await {
+        Ok(bytes) => Params::from_body(&bytes),
+        Err(Unread::TooLong) => {
             let message = format!("the body is longer than {limit} bytes");
             Err(Fault::exchange(StatusCode::PAYLOAD_TOO_LARGE, Code::BodyTooLarge, message))
         }
-        Ok(Err(Unread::Broken)) => Err(Fault::bad_request("the body could not be read")),
-        Err(_elapsed) => {
+        Err(Unread::Broken) => Err(Fault::bad_request("the body could not be read")),
+        Err(Unread::TooSlow) => {
             let message = "the body took too long";
             Err(Fault::exchange(StatusCode::REQUEST_TIMEOUT, Code::Timeout, message))
         }
     }
-}
-
-/// Keeps at most `limit` bytes of a body, and reads at most [`DRAINED_BYTES_MAX`] more.
-async fn collect(mut body: Body, limit: usize) -> Result<Vec<u8>, Unread> {
-    let mut kept = Vec::new();
-    let mut seen: usize = 0;
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_broken| Unread::Broken)?.into_data() else { continue };
-        seen = seen.saturating_add(data.len());
-        if seen <= limit {
-            kept.extend_from_slice(&data);
-        } else if seen > limit.saturating_add(DRAINED_BYTES_MAX) {
-            return Err(Unread::TooLong);
-        }
-    }
-    if seen > limit { Err(Unread::TooLong) } else { Ok(kept) }
 }
 
 /// The response that tells a fault.
@@ -165,7 +150,11 @@ pub(super) fn refuse(fault: &Fault, media: MediaType) -> Response {
 
 fn write(answer: &Answer, media: MediaType) -> Response {
     let headers = [(CONTENT_TYPE, media.content_type()), (CACHE_CONTROL, "no-store")];
-    (answer.status(media), headers, answer.to_json()).into_response()
+    let mut response = (answer.status(media), headers, answer.to_json()).into_response();
+    if let Some(code) = answer.refusal_code() {
+        response.extensions_mut().insert(Refused(code.to_owned()));
+    }
+    response
 }
 
 #[cfg(test)]

@@ -43,6 +43,11 @@ impl Acceptable {
         self.single.is_none() && self.stream.is_none()
     }
 
+    /// What is left where no event streams are sent.
+    pub fn without_streams(self) -> Self {
+        Self { stream: None, ..self }
+    }
+
     /// The type for a query or a mutation: JSON unless an event stream is preferred.
     pub fn for_single(self) -> Option<MediaType> {
         match (self.single, self.stream) {

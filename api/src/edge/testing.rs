@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use super::{Admitted, Edge, EdgeLimits, Gatekeeper, Refusal, RequestFacts, router};
+use super::{Admitted, Edge, EdgeLimits, Gatekeeper, Presented, Refusal, RequestFacts, post_router, router};
 
 /// What common clients ask before anything else.
 pub(super) const INTROSPECTION: &str = r"
@@ -146,6 +146,10 @@ fn nothing() -> Option<i32> {
     None
 }
 
+/// What a layer in front of the edge puts into a request's extensions: the token it stands for.
+#[derive(Clone)]
+pub(super) struct Vouched(pub(super) &'static str);
+
 /// What the token `thrifty` may spend.
 pub(super) const BUDGET: u32 = 3;
 
@@ -161,7 +165,9 @@ pub(super) struct Doorman {
 impl Gatekeeper for Doorman {
     type Principal = Visitor;
 
-    async fn authenticate(&self, bearer: Option<&str>) -> Result<Admitted<Visitor>, Refusal> {
+    async fn authenticate(&self, presented: Presented<'_>) -> Result<Admitted<Visitor>, Refusal> {
+        // What a layer in front has verified counts like a token.
+        let bearer = presented.extensions.get::<Vouched>().map(|vouched| vouched.0).or(presented.bearer);
         let admitted = |expires_at| Admitted { principal: Visitor(bearer.unwrap_or_default().to_owned()), expires_at };
         match bearer {
             Some("good" | "thrifty") => Ok(admitted(None)),
@@ -241,6 +247,16 @@ impl House {
         let shutdown = CancellationToken::new();
         let doorman = Arc::new(Doorman::default());
         let router = router(schema(&bumps), doorman, limits, shutdown.clone(), Arc::new(start));
+        Self { router, bumps, shutdown }
+    }
+
+    /// The same edge, mounted for POST alone at `/elsewhere`.
+    pub(super) fn post_only() -> Self {
+        let bumps = Bumps::default();
+        let shutdown = CancellationToken::new();
+        let doorman = Arc::new(Doorman::default());
+        let limits = EdgeLimits::default();
+        let router = post_router("/elsewhere", schema(&bumps), doorman, limits, shutdown.clone(), Arc::new(start));
         Self { router, bumps, shutdown }
     }
 

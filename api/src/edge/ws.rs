@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::StatusCode;
+use axum::http::{Extensions, StatusCode};
 use axum::response::Response;
 use futures_util::StreamExt;
 use futures_util::stream::{self, AbortHandle, Abortable, BoxStream, SelectAll};
@@ -26,7 +26,7 @@ use super::document::{self, Params};
 use super::fault::{Code, Fault};
 use super::message::{self, ClientMessage};
 use super::negotiation::MediaType;
-use super::{Edge, Gatekeeper, RequestFacts, bearer, bearer_of, http, traceparent, until};
+use super::{Edge, Gatekeeper, Presented, RequestFacts, bearer, bearer_of, http, traceparent, until};
 
 /// The only subprotocol spoken here.
 pub const SUBPROTOCOL: &str = "graphql-transport-ws";
@@ -46,8 +46,6 @@ pub(super) async fn upgrade<E: Executor, G: Gatekeeper>(
     request: Request,
 ) -> Response {
     let (mut parts, _body) = request.into_parts();
-    let bearer = bearer_of(&parts.headers).map(str::to_owned);
-    let traceparent = traceparent(&parts.headers);
     let upgrade = match <WebSocketUpgrade as FromRequestParts<()>>::from_request_parts(&mut parts, &()).await {
         Ok(upgrade) => upgrade,
         Err(rejection) => {
@@ -59,10 +57,15 @@ pub(super) async fn upgrade<E: Executor, G: Gatekeeper>(
             return http::refuse(&fault, MediaType::Json);
         }
     };
+    let opening = Opening {
+        bearer: bearer_of(&parts.headers).map(str::to_owned),
+        traceparent: traceparent(&parts.headers),
+        extensions: parts.extensions,
+    };
     let read_max = edge.limits.ws_message_bytes_max.saturating_mul(READ_MARGIN);
     let mut upgrade = upgrade.max_message_size(read_max).max_frame_size(read_max).protocols([SUBPROTOCOL]);
     if upgrade.selected_protocol().is_some() {
-        return upgrade.on_upgrade(move |socket| Connection::new(edge, socket, bearer, traceparent).run());
+        return upgrade.on_upgrade(move |socket| Connection::new(edge, socket, opening).run());
     }
     // A client sees our close code only if the handshake succeeds, and most insist on a protocol they have named.
     let named = upgrade.requested_protocols().find(|name| !name.is_empty()).cloned();
@@ -156,13 +159,21 @@ enum Occurrence {
     Shutdown,
 }
 
+/// What came with the request that became a connection.
+#[derive(Default)]
+struct Opening {
+    /// The token, for clients that cannot put it into `connection_init`.
+    bearer: Option<String>,
+    traceparent: Option<String>,
+    /// What the layers in front of the edge had found out.
+    extensions: Extensions,
+}
+
 /// One connection.
 struct Connection<E, G: Gatekeeper, L> {
     edge: Arc<Edge<E, G>>,
     link: L,
-    /// The token that came with the upgrade, for clients that cannot put it into `connection_init`.
-    bearer: Option<String>,
-    traceparent: Option<String>,
+    opening: Opening,
     /// Whether `connection_init` has come.
     initialised: bool,
     /// Set once the connection is acknowledged.
@@ -174,12 +185,11 @@ struct Connection<E, G: Gatekeeper, L> {
 }
 
 impl<E: Executor, G: Gatekeeper, L: Link> Connection<E, G, L> {
-    fn new(edge: Arc<Edge<E, G>>, link: L, bearer: Option<String>, traceparent: Option<String>) -> Self {
+    fn new(edge: Arc<Edge<E, G>>, link: L, opening: Opening) -> Self {
         Self {
             edge,
             link,
-            bearer,
-            traceparent,
+            opening,
             initialised: false,
             principal: None,
             expires: None,
@@ -274,9 +284,10 @@ impl<E: Executor, G: Gatekeeper, L: Link> Connection<E, G, L> {
         let given = payload.and_then(|payload| payload.get("authorization").or_else(|| payload.get("Authorization")));
         let token = match given {
             Some(credential) => credential.as_str().and_then(bearer).map(str::to_owned),
-            None => self.bearer.take(),
+            None => self.opening.bearer.take(),
         };
-        let asked = self.edge.gatekeeper.authenticate(token.as_deref());
+        let presented = Presented { bearer: token.as_deref(), extensions: &self.opening.extensions };
+        let asked = self.edge.gatekeeper.authenticate(presented);
         let admitted = match timeout(self.edge.limits.init_timeout, asked).await {
             Ok(Ok(admitted)) => admitted,
             Ok(Err(refusal)) if refusal.status.is_server_error() => {
@@ -315,7 +326,7 @@ impl<E: Executor, G: Gatekeeper, L: Link> Connection<E, G, L> {
             Ok(place) => place,
             Err(fault) => return self.say(message::error(&id, &[fault.to_error()])).await,
         };
-        let facts = RequestFacts { request_id: self.edge.request_id(), traceparent: self.traceparent.clone() };
+        let facts = RequestFacts { request_id: self.edge.request_id(), traceparent: self.opening.traceparent.clone() };
         let answers = self.edge.answers(prepared, principal, facts);
         let (handle, registration) = AbortHandle::new_pair();
         let name = id.clone();

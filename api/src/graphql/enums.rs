@@ -22,6 +22,8 @@ macro_rules! mirror {
     )+};
 }
 
+pub(super) use mirror;
+
 mirror! {
     /// How a matter came in (接收渠道).
     Channel = domain::vocabulary::Channel {

@@ -56,6 +56,30 @@ codes! {
     AlreadyExists = "ALREADY_EXISTS";
     /// A rule of the law or of the practice forbids it.
     RuleViolated = "RULE_VIOLATED";
+    /// Gates before sending across the border are shut; `gates` names each of them.
+    GatesShut = "GATES_SHUT";
+    /// Our council has no signing key that is valid now, so nothing can be told to partners.
+    NoSigningKey = "NO_SIGNING_KEY";
+    /// Who prepared a referral cannot approve it too.
+    SameApprover = "SAME_APPROVER";
+    /// No such partner council in the register.
+    UnknownPartner = "UNKNOWN_PARTNER";
+    /// No agreement with the partner is in force.
+    NoAgreement = "NO_AGREEMENT";
+    /// The person was erased; nothing more can be said or read of it.
+    Erased = "ERASED";
+    /// No such file was announced for this referral.
+    EvidenceUnannounced = "EVIDENCE_UNANNOUNCED";
+    /// The bytes are not those that were announced.
+    EvidenceDigest = "EVIDENCE_DIGEST";
+    /// Files of this kind are not taken, or the bytes are of another kind than announced.
+    EvidenceType = "EVIDENCE_TYPE";
+    /// The file has more bytes than allowed.
+    EvidenceTooLarge = "EVIDENCE_TOO_LARGE";
+    /// A virus was found in the file.
+    EvidenceInfected = "EVIDENCE_INFECTED";
+    /// The file was announced, but its bytes are not here.
+    EvidenceNotFound = "EVIDENCE_NOT_FOUND";
     /// The read models have not reached the position asked for; try again.
     NotYet = "NOT_YET";
     /// Too many requests; wait and try again.
@@ -221,7 +245,7 @@ where
             ExecuteError::Rejected(rejection) => rejection.into(),
             ExecuteError::Stale { read, actual, changes } => {
                 let actual = actual.map(|revision| revision.to_string());
-                Self::new(Code::StaleRevision, format!("the case moved on since revision {read}; read it again"))
+                Self::new(Code::StaleRevision, format!("it moved on since revision {read}; read it again"))
                     .with("revision", json!(actual))
                     .with(
                         "changes",
@@ -237,7 +261,7 @@ where
                             .collect(),
                     )
             }
-            ExecuteError::Busy => Self::new(Code::Unavailable, "others keep changing this case; try again"),
+            ExecuteError::Busy => Self::new(Code::Unavailable, "others keep changing it; try again"),
             ExecuteError::NothingToDo => Self::new(Code::RuleViolated, "it is so already; nothing was changed"),
             ExecuteError::Append(error) => append(&error),
             error @ (ExecuteError::Read(_) | ExecuteError::Wire(_) | ExecuteError::Encode(_)) => Self::internal(&error),

@@ -23,8 +23,24 @@ pub enum ErrorCode {
     DocumentTooLarge,
     /// A mutation's root holds one response key twice.
     DuplicateMutationField,
+    /// The person was erased; nothing more can be said or read of it.
+    Erased,
+    /// The bytes are not those that were announced.
+    EvidenceDigest,
+    /// A virus was found in the file.
+    EvidenceInfected,
+    /// The file was announced, but its bytes are not here.
+    EvidenceNotFound,
+    /// The file has more bytes than allowed.
+    EvidenceTooLarge,
+    /// Files of this kind are not taken, or the bytes are of another kind than announced.
+    EvidenceType,
+    /// No such file was announced for this referral.
+    EvidenceUnannounced,
     /// The token's role or unit does not allow it.
     Forbidden,
+    /// Gates before sending across the border are shut; `gates` names each of them.
+    GatesShut,
     /// The document is not GraphQL.
     GraphqlParseFailed,
     /// The document, its variables or its arguments do not fit the schema.
@@ -37,6 +53,10 @@ pub enum ErrorCode {
     MethodNotAllowed,
     /// Nothing the client accepts can carry the answer.
     NotAcceptable,
+    /// No agreement with the partner is in force.
+    NoAgreement,
+    /// Our council has no signing key that is valid now, so nothing can be told to partners.
+    NoSigningKey,
     /// The state of the case does not allow the act; `allowed` lists what it does.
     NotAllowedNow,
     /// There is nothing with that id that the caller may see.
@@ -47,6 +67,8 @@ pub enum ErrorCode {
     RateLimited,
     /// A rule of the law or of the practice forbids it.
     RuleViolated,
+    /// Who prepared a referral cannot approve it too.
+    SameApprover,
     /// The case moved on since the revision the caller had read; `changes` lists what happened.
     StaleRevision,
     /// The time for this request is over.
@@ -61,6 +83,8 @@ pub enum ErrorCode {
     Unauthenticated,
     /// The server cannot write now; nothing was changed; try again.
     Unavailable,
+    /// No such partner council in the register.
+    UnknownPartner,
     /// No such region in the table of divisions.
     UnknownRegion,
     /// No such rule, or none in force on that day.

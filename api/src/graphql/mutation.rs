@@ -73,14 +73,14 @@ pub struct UnitPayload {
     pub repeated: bool,
 }
 
-/// The acts one may do.
+/// The acts one may do on cases, filings and units.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Mutation;
+pub struct CaseMutation;
 
 macro_rules! acts {
     ($($(#[$doc:meta])* $name:ident($input:ty);)+) => {
         #[Object]
-        impl Mutation {
+        impl CaseMutation {
             /// 来件登记: takes in a filing, splits it, and registers its complaints.
             async fn register_filing(&self, ctx: &Context<'_>, input: RegisterFilingInput) -> Field<FilingPayload> {
                 Some(register_filing(ctx, input).await.map_err(Into::into))
@@ -149,7 +149,7 @@ acts! {
 }
 
 /// The digest of a mutation's input: nulls left out and keys sorted, so that a field added later changes nothing.
-fn body_digest(
+pub(super) fn body_digest(
     app: &App,
     authority: &Authority,
     name: &str,
@@ -180,7 +180,7 @@ fn body_digest(
     Ok(app.command_digest(&bytes))
 }
 
-fn issue(ctx: &Context<'_>, command: CommandId, on_behalf_of: Option<String>) -> Result<Issue, ApiError> {
+pub(super) fn issue(ctx: &Context<'_>, command: CommandId, on_behalf_of: Option<String>) -> Result<Issue, ApiError> {
     // It stands in clear in every event, so it is the id of a unit or a person, never a name.
     if on_behalf_of.as_ref().is_some_and(|id| UnitId::parse(id).is_err()) {
         return Err(ApiError::invalid("`onBehalfOf` is an id: lower-case letters, digits, `-` and `.`, at most 64"));
@@ -195,7 +195,7 @@ fn issue(ctx: &Context<'_>, command: CommandId, on_behalf_of: Option<String>) ->
     })
 }
 
-fn command_id(raw: Uuid) -> Result<CommandId, ApiError> {
+pub(super) fn command_id(raw: Uuid) -> Result<CommandId, ApiError> {
     if raw.is_nil() {
         Err(ApiError::invalid("`commandId` must not be the nil UUID"))
     } else {

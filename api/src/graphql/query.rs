@@ -62,12 +62,12 @@ pub struct ServerInfo {
     pub error_codes: Vec<ErrorCode>,
 }
 
-/// The questions one may ask.
+/// The questions one may ask about cases, units and rules.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Query;
+pub struct CaseQuery;
 
 #[Object]
-impl Query {
+impl CaseQuery {
     /// One case by `id` or `number`, as it is or as it was.
     async fn case(
         &self,

@@ -16,35 +16,37 @@ impl AcknowledgeOutcome {
 mod tests {
     use super::AcknowledgeOutcome;
     use crate::referral::event::{OutcomeAcknowledged, ReferralEvent};
-    use crate::referral::testing::{acknowledge, acknowledged, came_in, given, outcome};
+    use crate::referral::testing::{acknowledged, given, outcome, taken};
     use crate::referral::vocabulary::ReferralOutcome;
     use crate::referral::{Act, Action, Rejection, Stage};
 
     const NOW: &str = "2026-06-01T09:00:00+08:00";
+    const FAILED: ReferralOutcome = ReferralOutcome::ConciliationFailed;
 
     fn acknowledge_outcome() -> Act {
         Act::AcknowledgeOutcome(AcknowledgeOutcome {})
     }
 
     #[test]
-    fn it_closes_the_referral_either_way() {
-        let ours = came_in().and("2026-05-19T09:00:00+08:00", acknowledge("GD-3"));
-        for history in [acknowledged(), ours] {
-            let transfer = given(history.and(NOW, outcome(ReferralOutcome::ConciliationFailed)))
-                .at(NOW)
-                .when(acknowledge_outcome())
-                .then([ReferralEvent::OutcomeAcknowledged(OutcomeAcknowledged {})])
-                .transfer();
-            assert_eq!(transfer.stage, Stage::Closed(ReferralOutcome::ConciliationFailed));
-            assert!(!transfer.allowed().contains(&Action::Recall));
+    fn it_closes_the_referral_on_both_sides() {
+        let closed = || [ReferralEvent::OutcomeAcknowledged(OutcomeAcknowledged {})];
+        let theirs = acknowledged().received(NOW, outcome(FAILED));
+        let ours = taken().told(NOW, outcome(FAILED));
+        let theirs = given(theirs).at(NOW).told(acknowledge_outcome()).then(closed());
+        let ours = given(ours).at(NOW).received(acknowledge_outcome()).then(closed());
+        for transfer in [theirs.transfer(), ours.transfer()] {
+            assert_eq!(transfer.stage, Stage::Closed(FAILED));
+            assert_eq!(transfer.running().count(), 0);
         }
     }
 
     #[test]
-    fn without_a_result_there_is_nothing_to_close() {
-        given(acknowledged())
-            .at(NOW)
-            .when(acknowledge_outcome())
-            .then_err(|refused| matches!(refused, Rejection::NotAllowed { action: Action::AcknowledgeOutcome, .. }));
+    fn without_a_result_there_is_nothing_to_close_and_only_the_sender_closes() {
+        for history in [acknowledged(), taken().told(NOW, outcome(FAILED))] {
+            given(history).at(NOW).told(acknowledge_outcome()).then_err(|refused| {
+                matches!(refused, Rejection::NotAllowed { action: Action::AcknowledgeOutcome, .. })
+            });
+        }
+        given(taken()).at(NOW).received(acknowledge_outcome()).then([]);
     }
 }

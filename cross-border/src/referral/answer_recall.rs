@@ -20,16 +20,16 @@ impl AnswerRecall {
 #[cfg(test)]
 mod tests {
     use super::AnswerRecall;
+    use crate::exchange::Step;
     use crate::referral::event::{RecallAnswered, ReferralEvent};
-    use crate::referral::recall::Recall;
-    use crate::referral::testing::{History, given, sealed, sent};
+    use crate::referral::testing::{came_in, day, given, presented, recall, sent, taken};
     use crate::referral::vocabulary::RecallReason;
     use crate::referral::{Act, Action, Rejection, Stage};
 
     const NOW: &str = "2026-05-25T09:00:00+08:00";
 
-    fn recalled(history: History) -> History {
-        history.and(NOW, Act::Recall(Recall { reason: RecallReason::WrongContent }))
+    fn called_back() -> Act {
+        recall(RecallReason::WrongContent)
     }
 
     fn answer(erased: bool) -> Act {
@@ -37,27 +37,31 @@ mod tests {
     }
 
     #[test]
-    fn the_recipient_says_whether_it_could_erase() {
+    fn the_recipient_says_once_whether_it_could_erase() {
         for erased in [true, false] {
-            let answered = given(recalled(sent()))
+            let answered = ReferralEvent::RecallAnswered(RecallAnswered { erased, note: None });
+            let ours =
+                given(taken().received(NOW, called_back())).at(NOW).told(answer(erased)).then([answered.clone()]);
+            let theirs = given(sent().told(NOW, called_back())).at(NOW).received(answer(erased)).then([answered]);
+            for history in [ours.clone(), theirs.clone()] {
+                let transfer = history.transfer();
+                assert_eq!(transfer.stage, Stage::Recalled { after_sending: true, erased: Some(erased) });
+                assert_eq!(transfer.clocks[&Step::RecallAnswer].met_on, Some(day("2026-05-25")));
+            }
+            given(ours)
                 .at(NOW)
-                .when(answer(erased))
-                .then([ReferralEvent::RecallAnswered(RecallAnswered { erased, note: None })]);
-            let stage = Stage::Recalled { after_sending: true, erased: Some(erased) };
-            assert_eq!(answered.transfer().stage, stage);
-            given(answered)
-                .at(NOW)
-                .when(answer(erased))
+                .told(answer(erased))
                 .then_err(|refused| matches!(refused, Rejection::NotAllowed { action: Action::AnswerRecall, .. }));
+            given(theirs).at(NOW).received(answer(!erased)).then([]);
         }
     }
 
     #[test]
-    fn what_never_left_needs_no_answer() {
-        for history in [sent(), recalled(sealed())] {
+    fn what_was_not_called_back_from_us_needs_no_answer_of_ours() {
+        for history in [came_in(), sent().told(NOW, called_back()), presented().and(NOW, called_back())] {
             given(history)
                 .at(NOW)
-                .when(answer(true))
+                .told(answer(true))
                 .then_err(|refused| matches!(refused, Rejection::NotAllowed { action: Action::AnswerRecall, .. }));
         }
     }

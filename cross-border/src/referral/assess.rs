@@ -40,7 +40,7 @@ impl Assess {
 #[cfg(test)]
 mod tests {
     use crate::referral::event::{Assessed, Filed, ImpactAssessment, Instrument, ReferralEvent};
-    use crate::referral::testing::{assess, assessment, consented, day, drafted, given, instrument, sealed, sent};
+    use crate::referral::testing::{assess, assessment, consented, day, drafted, given, instrument, presented, sent};
     use crate::referral::vocabulary::LegalRoute;
     use crate::referral::{Action, Rejection, Stage};
 
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn it_follows_the_consent_and_may_be_renewed_until_the_message_leaves() {
-        assert_eq!(sealed().and(NOW, assess(hong_kong())).transfer().stage, Stage::Sealed);
+        assert_eq!(presented().and(NOW, assess(hong_kong())).transfer().stage, Stage::Assessed);
         for history in [drafted(), sent()] {
             given(history)
                 .at(NOW)

@@ -28,7 +28,7 @@ impl CaptureConsent {
 mod tests {
     use crate::referral::event::{ConsentCaptured, ReferralEvent};
     use crate::referral::testing::{
-        HONG_KONG, MACAO, assessed, came_in, capture, consent_to, consented, drafted, given, sealed, sent,
+        HONG_KONG, MACAO, assessed, came_in, capture, consent_to, consented, drafted, given, presented, sent,
     };
     use crate::referral::vocabulary::DataField;
     use crate::referral::{Action, Rejection, Stage};
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn a_new_consent_takes_the_place_of_the_old_until_the_message_leaves() {
         for (history, stage) in
-            [(consented(), Stage::ConsentCaptured), (assessed(), Stage::Assessed), (sealed(), Stage::Sealed)]
+            [(consented(), Stage::ConsentCaptured), (assessed(), Stage::Assessed), (presented(), Stage::Assessed)]
         {
             let transfer = history.and(NOW, capture(consent_to(MACAO))).transfer();
             assert_eq!(transfer.stage, stage);

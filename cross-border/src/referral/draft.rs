@@ -1,14 +1,12 @@
 //! 拟转办: between one of our councils and one partner, under an agreement that is in force.
 
-use domain::region::RegionTable;
-
 use super::event::{Drafted, ReferralEvent};
 use super::rejection::Rejection;
 use super::vocabulary::Direction;
 use super::{Moment, check_code};
-use crate::partner::PartnerRegister;
+use crate::partner::{PartnerRegister, Place};
 
-/// Begins a referral.
+/// Begins a referral that is to go out. One that comes in begins with the other council's message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
     pub drafted: Drafted,
@@ -16,25 +14,31 @@ pub struct Draft {
 
 impl Draft {
     pub(super) fn decide(self, moment: &Moment<'_>) -> Result<Vec<ReferralEvent>, Rejection> {
-        let Drafted { complaint, seat, partner, partner_reference, direction, .. } = &self.drafted;
-        let known =
-            PartnerRegister::builtin().get(partner).ok_or_else(|| Rejection::UnknownPartner(partner.clone()))?;
-        let on = moment.day();
-        if known.agreement_on(on).is_none() {
-            return Err(Rejection::NoAgreement { partner: partner.clone(), on });
+        if self.drafted.direction == Direction::Inbound {
+            return Err(Rejection::OnlyReceived);
         }
-        if RegionTable::builtin().get(*seat).is_none() {
-            return Err(Rejection::UnknownRegion(*seat));
-        }
-        match (direction, complaint, partner_reference) {
-            (Direction::Outbound, None, _) => return Err(Rejection::ComplaintMissing),
-            (Direction::Inbound, _, None) => return Err(Rejection::PartnerReferenceMissing),
-            (Direction::Outbound | Direction::Inbound, _, _) => {}
-        }
-        if let Some(reference) = partner_reference {
-            check_code("partnerReference", reference)?;
-        }
+        check(&self.drafted, moment)?;
         Ok(vec![ReferralEvent::Drafted(Box::new(self.drafted))])
+    }
+}
+
+/// What must be there whichever way a referral goes.
+pub(super) fn check(drafted: &Drafted, moment: &Moment<'_>) -> Result<(), Rejection> {
+    let Drafted { complaint, seat, partner, partner_reference, direction, .. } = drafted;
+    let known = PartnerRegister::builtin().get(partner).ok_or_else(|| Rejection::UnknownPartner(partner.clone()))?;
+    let our = Place::of_seat(*seat).ok_or(Rejection::UnknownRegion(*seat))?;
+    let on = moment.day();
+    if known.agreement_on(on, our).is_none() {
+        return Err(Rejection::NoAgreement { partner: partner.clone(), on });
+    }
+    match (direction, complaint, partner_reference) {
+        (Direction::Outbound, None, _) => return Err(Rejection::ComplaintMissing),
+        (Direction::Inbound, _, None) => return Err(Rejection::PartnerReferenceMissing),
+        (Direction::Outbound | Direction::Inbound, _, _) => {}
+    }
+    match partner_reference {
+        Some(reference) => check_code("partnerReference", reference),
+        None => Ok(()),
     }
 }
 
@@ -43,8 +47,8 @@ mod tests {
     use crate::partner::PartnerId;
     use crate::referral::event::{Drafted, ReferralEvent};
     use crate::referral::testing::{
-        HONG_KONG, MACAO, capture, consent_to, day, draft, drafted, drafted_from_macao, drafted_to, given, nothing,
-        partner, region,
+        GUANGDONG, HONG_KONG, MACAO, capture, consent_to, day, draft, drafted, drafted_from_macao, drafted_to, given,
+        nothing, partner, region,
     };
     use crate::referral::{CODE_CHARS_MAX, Rejection, Stage};
 
@@ -52,7 +56,15 @@ mod tests {
 
     #[test]
     fn a_referral_begins_between_a_council_of_ours_and_a_partner() {
-        for begun in [drafted_to(HONG_KONG), drafted_to(MACAO), drafted_from_macao()] {
+        // Any of the three councils may be ours.
+        let from = |seat: &str, to: &str| Drafted { seat: region(seat), ..drafted_to(to) };
+        for begun in [
+            drafted_to(HONG_KONG),
+            drafted_to(MACAO),
+            from("810000", GUANGDONG),
+            from("810000", MACAO),
+            from("820000", GUANGDONG),
+        ] {
             let transfer = given(nothing())
                 .at(NOW)
                 .when(draft(begun.clone()))
@@ -92,16 +104,16 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_out_has_a_complaint_and_what_comes_in_a_number() {
+    fn what_goes_out_has_a_complaint_and_a_number_of_ordinary_length() {
         given(nothing())
             .at(NOW)
             .when(draft(Drafted { complaint: None, ..drafted_to(HONG_KONG) }))
             .then_err(|refused| *refused == Rejection::ComplaintMissing);
         given(nothing())
             .at(NOW)
-            .when(draft(Drafted { partner_reference: None, ..drafted_from_macao() }))
-            .then_err(|refused| *refused == Rejection::PartnerReferenceMissing);
-        let numbered = |number: String| Drafted { partner_reference: Some(number), ..drafted_from_macao() };
+            .when(draft(drafted_from_macao()))
+            .then_err(|refused| *refused == Rejection::OnlyReceived);
+        let numbered = |number: String| Drafted { partner_reference: Some(number), ..drafted_to(HONG_KONG) };
         let longest = numbered("號".repeat(CODE_CHARS_MAX));
         given(nothing()).at(NOW).when(draft(longest.clone())).then([ReferralEvent::Drafted(Box::new(longest))]);
         given(nothing())
@@ -111,12 +123,18 @@ mod tests {
     }
 
     #[test]
-    fn the_councils_seat_is_a_division_of_the_province() {
-        let seat = region("810000");
+    fn the_councils_seat_is_in_one_of_the_three_places_and_not_in_the_partners() {
+        let seat = region("710000");
         given(nothing())
             .at(NOW)
             .when(draft(Drafted { seat, ..drafted_to(HONG_KONG) }))
             .then_err(|refused| *refused == Rejection::UnknownRegion(seat));
+        for (seat, neighbour) in [("440104", GUANGDONG), ("810000", HONG_KONG), ("820000", MACAO)] {
+            let drafted = Drafted { seat: region(seat), ..drafted_to(neighbour) };
+            given(nothing()).at(NOW).when(draft(drafted)).then_err(|refused| {
+                *refused == Rejection::NoAgreement { partner: partner(neighbour), on: day("2026-05-18") }
+            });
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What can happen to a referral. These are the stored shapes: a changed shape is a new schema number and an upcast.
 
+mod exchange;
+
 use chrono::NaiveDate;
 use domain::calendar::CalendarEdition;
 use domain::id::{ComplaintId, UnitId};
@@ -8,6 +10,10 @@ use domain::privacy::Sealed as SealedText;
 use domain::region::RegionCode;
 use serde::{Deserialize, Serialize};
 
+pub use self::exchange::{
+    ClockStarted, Controller, Escalated, EvidenceAdded, EvidenceScanned, EvidenceStored, MessageMeta, OfferAnswered,
+    Presented, Recipient, Reminded, ReminderReceived, Retrieved, SessionHeld, SessionOffered, TransferRecorded,
+};
 use super::id::ReferralId;
 use super::vocabulary::{
     ConsentChannel, DataField, Direction, LegalRoute, ProgressKind, Purpose, RecallReason, ReferralOutcome, ReturnCode,
@@ -232,6 +238,21 @@ pub enum ReferralEvent {
     OutcomeAcknowledged(OutcomeAcknowledged),
     Recalled(Recalled),
     RecallAnswered(RecallAnswered),
+    Presented(Box<Presented>),
+    TransferRecorded(Box<TransferRecorded>),
+    MessageIssued(Box<MessageMeta>),
+    MessageReceived(Box<MessageMeta>),
+    Retrieved(Retrieved),
+    ClockStarted(ClockStarted),
+    Reminded(Reminded),
+    Escalated(Escalated),
+    ReminderReceived(ReminderReceived),
+    SessionOffered(Box<SessionOffered>),
+    OfferAnswered(OfferAnswered),
+    SessionHeld(Box<SessionHeld>),
+    EvidenceAdded(Box<EvidenceAdded>),
+    EvidenceStored(EvidenceStored),
+    EvidenceScanned(EvidenceScanned),
 }
 
 domain::wire::event_kinds! {
@@ -250,5 +271,20 @@ domain::wire::event_kinds! {
         OutcomeAcknowledged = "referral.outcome-acknowledged", 1;
         Recalled = "referral.recalled", 1;
         RecallAnswered = "referral.recall-answered", 1;
+        Presented = "referral.presented", 1;
+        TransferRecorded = "referral.transfer-recorded", 1;
+        MessageIssued = "referral.message-issued", 1;
+        MessageReceived = "referral.message-received", 1;
+        Retrieved = "referral.retrieved", 1;
+        ClockStarted = "referral.clock-started", 1;
+        Reminded = "referral.reminded", 1;
+        Escalated = "referral.escalated", 1;
+        ReminderReceived = "referral.reminder-received", 1;
+        SessionOffered = "referral.session-offered", 1;
+        OfferAnswered = "referral.offer-answered", 1;
+        SessionHeld = "referral.session-held", 1;
+        EvidenceAdded = "referral.evidence-added", 1;
+        EvidenceStored = "referral.evidence-stored", 1;
+        EvidenceScanned = "referral.evidence-scanned", 1;
     }
 }

@@ -8,8 +8,11 @@ use thiserror::Error;
 use super::action::Action;
 use super::gate::Gate;
 use super::id::ReferralId;
+use super::seal::SIGNATURE_CHARS_MAX;
 use super::state::Stage;
+use super::vocabulary::ProgressKind;
 use super::{BACKDATE_DAYS_MAX, CODE_CHARS_MAX};
+use crate::exchange::{Digest, SegmentError, SessionId, Step};
 use crate::partner::PartnerId;
 
 /// A refusal with what was wrong and, where the state decides, what is allowed now.
@@ -31,6 +34,8 @@ pub enum Rejection {
     CodeMissing { field: &'static str },
     #[error("`{field}` has {chars} characters, more than {CODE_CHARS_MAX}")]
     CodeTooLong { field: &'static str, chars: usize },
+    #[error("`{field}` has {chars} characters, more than {SIGNATURE_CHARS_MAX}")]
+    SignatureTooLong { field: &'static str, chars: usize },
     #[error("`{field}` must be 64 hexadecimal digits in lower case")]
     Digest { field: &'static str },
     #[error("no partner `{0}` stands in the register")]
@@ -49,12 +54,52 @@ pub enum Rejection {
     Dates { field: &'static str },
     #[error("the referral may not be sent: {}", gates(.0))]
     Gates(Vec<Gate>),
-    #[error("whoever sends a referral cannot approve it")]
+    #[error("whoever presented a referral cannot approve it")]
     SameApprover,
     #[error("the recipient may keep the data until a day from {first} to {last}")]
     Retention { first: NaiveDate, last: NaiveDate },
-    #[error("the referral was acknowledged under `{known}`")]
-    OtherReference { known: String },
+    #[error("the message does not say of `{field}` what was decided")]
+    Misstated { field: &'static str },
+    #[error("the other council is to be told of `{action}`: it is done with a message or not at all")]
+    MustBeTold { action: Action },
+    #[error("this is nothing that the other council is told of now")]
+    NothingToTell,
+    #[error("this comes from the other council or not at all")]
+    OnlyReceived,
+    #[error("the message does not stand where the next one of its lane must")]
+    MessageOutOfPlace,
+    #[error("a message of `{from}` has no place in this referral")]
+    ForeignMessage { from: PartnerId },
+    #[error("the message is sealed under another person's key")]
+    OtherSubject,
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    #[error("the messages {expected:?} are to be carried out, each once and in this order")]
+    EffectsMissing { expected: Vec<u32> },
+    #[error("message {sequence} says something else than is to be carried out")]
+    EffectMismatch { sequence: u32 },
+    #[error("progress `{kind}` follows from an offer or a session, and is not reported by itself")]
+    ProgressByOffer { kind: ProgressKind },
+    #[error("no session `{0}` was offered")]
+    UnknownSession(SessionId),
+    #[error("session `{0}` was offered already")]
+    SessionKnown(SessionId),
+    #[error("the offer of session `{0}` was answered already")]
+    SessionAnswered(SessionId),
+    #[error("session `{0}` was not accepted")]
+    SessionNotAccepted(SessionId),
+    #[error("session `{0}` was held and came to its end")]
+    SessionHeldAlready(SessionId),
+    #[error("nobody agreed that session `{0}` is recorded")]
+    RecordingWithoutConsent(SessionId),
+    #[error("evidence `{0}` belongs to the referral already")]
+    EvidenceKnown(Digest),
+    #[error("no evidence `{0}` belongs to the referral")]
+    UnknownEvidence(Digest),
+    #[error("`{step}` is not awaited")]
+    StepNotAwaited { step: Step },
+    #[error("`{step}` may be done until {by}; there is nothing to remind of before")]
+    NotOverdue { step: Step, by: NaiveDate },
     #[error(transparent)]
     Clock(#[from] ClockError),
 }

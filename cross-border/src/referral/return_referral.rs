@@ -22,7 +22,7 @@ impl Return {
 mod tests {
     use super::Return;
     use crate::referral::event::{ReferralEvent, Returned};
-    use crate::referral::testing::{acknowledged, came_in, given, sealed, sent};
+    use crate::referral::testing::{acknowledge, acknowledged, came_in, given, sent, taken};
     use crate::referral::vocabulary::ReturnCode;
     use crate::referral::{Act, Action, Rejection, Stage};
 
@@ -35,26 +35,29 @@ mod tests {
     #[test]
     fn a_council_gives_back_what_it_does_not_take() {
         for code in ReturnCode::ALL {
-            for history in [sent(), came_in()] {
-                let transfer = given(history)
-                    .at(NOW)
-                    .when(give_back(*code))
-                    .then([ReferralEvent::Returned(Returned { code: *code, note: None })])
-                    .transfer();
+            let returned = ReferralEvent::Returned(Returned { code: *code, note: None });
+            let ours = given(came_in()).at(NOW).told(give_back(*code)).then([returned.clone()]);
+            let theirs = given(sent()).at(NOW).received(give_back(*code)).then([returned]);
+            for transfer in [ours.transfer(), theirs.transfer()] {
                 assert_eq!(transfer.stage, Stage::Returned(*code));
-                assert!(!transfer.allowed().contains(&Action::Acknowledge));
+                assert_eq!(transfer.running().count(), 0);
             }
+            given(ours)
+                .at(NOW)
+                .told(acknowledge("GD-3"))
+                .then_err(|refused| matches!(refused, Rejection::NotAllowed { action: Action::Acknowledge, .. }));
         }
         assert_eq!(ReturnCode::ALL.len(), 13);
     }
 
     #[test]
     fn what_it_took_or_never_had_it_does_not_give_back() {
-        for history in [sealed(), acknowledged()] {
+        for history in [taken(), sent()] {
             given(history)
                 .at(NOW)
-                .when(give_back(ReturnCode::NotLocal))
+                .told(give_back(ReturnCode::NotLocal))
                 .then_err(|refused| matches!(refused, Rejection::NotAllowed { action: Action::Return, .. }));
         }
+        given(acknowledged()).at(NOW).received(give_back(ReturnCode::NotLocal)).then([]);
     }
 }

@@ -1,33 +1,27 @@
-//! 封装: the message is reduced to what is needed, signed and encrypted; only its digest and its fields are known here.
+//! 封装: the message as it leaves, reduced to what is needed and signed; only its digest and its fields are known here.
 
 use super::check_code;
-use super::event::{ReferralEvent, Sealed};
+use super::event::Sealed;
 use super::rejection::Rejection;
 use super::vocabulary::DataField;
 
 /// Hexadecimal digits of a digest of 256 bits, SHA-256 or SM3.
 const DIGEST_CHARS: usize = 64;
+/// Longest detached signature, in characters.
+pub const SIGNATURE_CHARS_MAX: usize = 1_024;
 
-/// Records the sealed message; a later one takes the place of the one before.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seal {
-    pub sealed: Sealed,
-}
-
-impl Seal {
-    pub(super) fn decide(self) -> Result<Vec<ReferralEvent>, Rejection> {
-        let mut sealed = self.sealed;
-        check_code("minimisation", &sealed.minimisation)?;
-        check_code("key", &sealed.key)?;
-        check_code("signature", &sealed.signature)?;
-        check_digest("payload", &sealed.payload)?;
-        sealed.fields = in_order(sealed.fields)?;
-        sealed.removed.sort_unstable();
-        sealed.removed.dedup();
-        sealed.renditions.sort_unstable();
-        sealed.renditions.dedup();
-        Ok(vec![ReferralEvent::Sealed(Box::new(sealed))])
-    }
+/// The sealed message with its lists in order; it names its rule, its key and its signature.
+pub(super) fn checked(mut sealed: Sealed) -> Result<Sealed, Rejection> {
+    check_code("minimisation", &sealed.minimisation)?;
+    check_code("key", &sealed.key)?;
+    check_signature("signature", &sealed.signature)?;
+    check_digest("payload", &sealed.payload)?;
+    sealed.fields = in_order(sealed.fields)?;
+    sealed.removed.sort_unstable();
+    sealed.removed.dedup();
+    sealed.renditions.sort_unstable();
+    sealed.renditions.dedup();
+    Ok(sealed)
 }
 
 /// The fields, each once and in the order of the list; there is at least one.
@@ -45,18 +39,28 @@ pub(super) fn check_digest(field: &'static str, digest: &str) -> Result<(), Reje
     if digest.len() == DIGEST_CHARS && hexadecimal { Ok(()) } else { Err(Rejection::Digest { field }) }
 }
 
+pub(super) fn check_signature(field: &'static str, signature: &str) -> Result<(), Rejection> {
+    let chars = signature.chars().count();
+    if signature.trim().is_empty() {
+        return Err(Rejection::CodeMissing { field });
+    }
+    if chars > SIGNATURE_CHARS_MAX {
+        return Err(Rejection::SignatureTooLong { field, chars });
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
+    use super::{SIGNATURE_CHARS_MAX, checked};
     use crate::partner::Language;
-    use crate::referral::event::{ReferralEvent, Sealed};
-    use crate::referral::testing::{assessed, consented, given, message, seal, sealed, sent};
+    use crate::referral::Rejection;
+    use crate::referral::event::Sealed;
+    use crate::referral::testing::message;
     use crate::referral::vocabulary::DataField;
-    use crate::referral::{Action, Rejection, Stage};
-
-    const NOW: &str = "2026-05-20T10:00:00+08:00";
 
     #[test]
-    fn a_message_is_recorded_with_its_fields_each_once_and_in_order() {
+    fn its_lists_hold_each_entry_once_and_in_order() {
         let jumbled = Sealed {
             fields: vec![DataField::Facts, DataField::ConsumerName, DataField::Facts],
             removed: vec![DataField::ConsumerHealth, DataField::ConsumerHealth],
@@ -69,39 +73,29 @@ mod tests {
             renditions: vec![Language::English],
             ..message()
         };
-        let transfer = given(assessed())
-            .at(NOW)
-            .when(seal(jumbled))
-            .then([ReferralEvent::Sealed(Box::new(ordered.clone()))])
-            .transfer();
-        assert_eq!((transfer.stage, transfer.sealed), (Stage::Sealed, Some(ordered)));
-    }
-
-    #[test]
-    fn it_follows_the_assessment_and_may_be_sealed_anew_until_it_leaves() {
-        assert_eq!(sealed().and(NOW, seal(message())).transfer().stage, Stage::Sealed);
-        for history in [consented(), sent()] {
-            given(history)
-                .at(NOW)
-                .when(seal(message()))
-                .then_err(|refused| matches!(refused, Rejection::NotAllowed { action: Action::Seal, .. }));
-        }
+        assert_eq!(checked(jumbled), Ok(ordered));
     }
 
     #[test]
     fn it_has_a_field_a_digest_a_key_and_a_signature() {
+        let signed = |chars: usize| Sealed { signature: "s".repeat(chars), ..message() };
+        assert_eq!(checked(signed(SIGNATURE_CHARS_MAX)), Ok(signed(SIGNATURE_CHARS_MAX)));
         for (message, rejection) in [
             (Sealed { fields: Vec::new(), ..message() }, Rejection::FieldsMissing),
             (Sealed { payload: "b".repeat(65), ..message() }, Rejection::Digest { field: "payload" }),
             (Sealed { payload: "g".repeat(64), ..message() }, Rejection::Digest { field: "payload" }),
             (Sealed { key: String::new(), ..message() }, Rejection::CodeMissing { field: "key" }),
-            (Sealed { signature: String::new(), ..message() }, Rejection::CodeMissing { field: "signature" }),
+            (signed(0), Rejection::CodeMissing { field: "signature" }),
+            (
+                signed(SIGNATURE_CHARS_MAX + 1),
+                Rejection::SignatureTooLong { field: "signature", chars: SIGNATURE_CHARS_MAX + 1 },
+            ),
             (
                 Sealed { minimisation: "x".repeat(129), ..message() },
                 Rejection::CodeTooLong { field: "minimisation", chars: 129 },
             ),
         ] {
-            given(assessed()).at(NOW).when(seal(message)).then_err(|refused| *refused == rejection);
+            assert_eq!(checked(message), Err(rejection));
         }
     }
 }

@@ -1,12 +1,24 @@
 //! What a referral is after everything that happened to it.
 
+mod apply;
+
+use std::collections::BTreeMap;
 use std::fmt;
 
-use chrono::{DateTime, Utc};
-use domain::decider::Happened;
+use chrono::{DateTime, NaiveDate, Utc};
+use domain::calendar::CalendarEdition;
+use domain::id::SubjectId;
+use domain::money::Money;
+use domain::privacy::Sealed as SealedText;
 
-use super::event::{Assessed, ConsentCaptured, Drafted, ReferralEvent, Sealed, Sent};
+pub(super) use self::apply::{after, evolve};
+use super::event::{Assessed, ConsentCaptured, Drafted, MessageMeta, Presented, Sealed, Sent};
 use super::vocabulary::{Direction, ProgressKind, ReferralOutcome, ReturnCode};
+use crate::exchange::{
+    Digest, Entry, Inserted, Next, ScanState, Segment, SegmentError, SessionForm, SessionId, SessionResult, SharedId,
+    Side, Step,
+};
+use crate::partner::{Language, Place};
 
 /// Where a referral stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,6 +90,24 @@ impl Stage {
     pub const fn is_before_sending(self) -> bool {
         matches!(self, Self::Drafted | Self::ConsentCaptured | Self::Assessed | Self::Sealed)
     }
+
+    /// Whether it is at the receiving council, which has not said yet whether it takes it.
+    #[must_use]
+    pub const fn is_on_the_way(self) -> bool {
+        matches!(self, Self::Sent | Self::Delivered)
+    }
+
+    /// Whether the receiving council has taken it and not yet decided.
+    #[must_use]
+    pub const fn is_handled(self) -> bool {
+        matches!(self, Self::Acknowledged | Self::InProgress(_))
+    }
+
+    /// Whether it was called back.
+    #[must_use]
+    pub const fn is_recalled(self) -> bool {
+        matches!(self, Self::Recalled { .. })
+    }
 }
 
 impl fmt::Display for Stage {
@@ -90,7 +120,93 @@ impl fmt::Display for Stage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Consent {
     pub captured: ConsentCaptured,
+    pub captured_at: DateTime<Utc>,
     pub withdrawn: bool,
+}
+
+/// A step that is awaited of one of the two councils, or was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepClock {
+    pub started_on: NaiveDate,
+    /// The last day.
+    pub by: NaiveDate,
+    pub calendar: CalendarEdition,
+    /// A day that mattered lies in a year whose calendar was not published.
+    pub provisional: bool,
+    /// Whose act is awaited.
+    pub council: Place,
+    /// The day it was done, or was no longer awaited.
+    pub met_on: Option<NaiveDate>,
+    /// How often we reminded whoever is late.
+    pub reminders: u16,
+    /// How often the other council reminded us.
+    pub received: u16,
+    pub escalated: bool,
+}
+
+impl StepClock {
+    /// Whether the step is still awaited.
+    #[must_use]
+    pub const fn is_running(&self) -> bool {
+        self.met_on.is_none()
+    }
+
+    /// Whether the step is awaited on the day and its last day is over.
+    #[must_use]
+    pub fn is_overdue(&self, on: NaiveDate) -> bool {
+        self.is_running() && on > self.by
+    }
+}
+
+/// What the consumer answered to an offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    pub accepted: bool,
+    pub recording_consent: bool,
+}
+
+/// What became of a session, by the newest report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    pub held_at: DateTime<Utc>,
+    pub recorded: bool,
+    pub result: SessionResult,
+    pub amount: Option<Money>,
+    pub record: Option<Digest>,
+}
+
+/// A session that the receiving council offered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionState {
+    pub form: SessionForm,
+    pub proposed_at: Option<DateTime<Utc>>,
+    pub languages: Vec<Language>,
+    pub note: Option<SealedText>,
+    pub answer: Option<Answer>,
+    pub held: Option<Held>,
+}
+
+impl SessionState {
+    /// Whether it was accepted and is still to be held: not yet begun, or adjourned.
+    #[must_use]
+    pub fn is_to_be_held(&self) -> bool {
+        let accepted = self.answer.is_some_and(|answer| answer.accepted);
+        accepted && self.held.as_ref().is_none_or(|held| held.result == SessionResult::Adjourned)
+    }
+}
+
+/// A file of the referral; its bytes are kept apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvidenceState {
+    pub name: SealedText,
+    pub bytes: u64,
+    /// The media type (RFC 6838).
+    pub media: String,
+    /// Who has it and gives it to the other.
+    pub side: Side,
+    /// Its bytes are here.
+    pub stored: bool,
+    pub scan: ScanState,
 }
 
 /// A drafted referral.
@@ -101,11 +217,26 @@ pub struct Transfer {
     /// The newest consent.
     pub consent: Option<Consent>,
     pub assessed: Option<Assessed>,
+    /// What was laid before the second person; a later consent or assessment makes it void.
+    pub presented: Option<Presented>,
     pub sealed: Option<Sealed>,
     pub sent: Option<Sent>,
     pub delivered: bool,
+    /// The receiving council has fetched it.
+    pub retrieved: bool,
     /// The receiving council's own number.
     pub reference: Option<String>,
+    pub outcome: Option<ReferralOutcome>,
+    /// The id under which both councils know the referral.
+    pub shared: SharedId,
+    /// The two lanes of messages.
+    pub segment: Segment,
+    /// Messages of the other council that wait for one that comes before them, by their number.
+    pub parked: BTreeMap<u32, MessageMeta>,
+    /// What is awaited, and what was.
+    pub clocks: BTreeMap<Step, StepClock>,
+    pub sessions: BTreeMap<SessionId, SessionState>,
+    pub evidence: BTreeMap<Digest, EvidenceState>,
     pub drafted_at: DateTime<Utc>,
     pub last_act_at: DateTime<Utc>,
 }
@@ -117,16 +248,80 @@ impl Transfer {
         self.drafted.direction == Direction::Outbound
     }
 
-    fn new(at: DateTime<Utc>, drafted: &Drafted) -> Self {
+    /// Which of the two councils we are.
+    #[must_use]
+    pub fn own_side(&self) -> Side {
+        if self.is_outbound() { Side::Origin } else { Side::Target }
+    }
+
+    /// Our place, by the seat of our council.
+    #[must_use]
+    pub fn place(&self) -> Option<Place> {
+        Place::of_seat(self.drafted.seat)
+    }
+
+    /// The id under which both councils know the referral.
+    #[must_use]
+    pub const fn shared(&self) -> SharedId {
+        self.shared
+    }
+
+    /// Whose key seals the texts: of what goes out it is known once it is presented.
+    #[must_use]
+    pub fn subject(&self) -> Option<SubjectId> {
+        match &self.presented {
+            Some(presented) => Some(presented.subject),
+            None if self.is_outbound() => None,
+            None => Some(SubjectId::of_referral(self.drafted.referral.as_uuid())),
+        }
+    }
+
+    /// What our next message must say of its place.
+    #[must_use]
+    pub fn next_message(&self) -> Next {
+        self.segment.next(self.own_side())
+    }
+
+    /// What receiving a message of the other council would do to the segment.
+    ///
+    /// # Errors
+    /// Why the message cannot stand in its lane.
+    pub fn preview(&self, entry: &Entry) -> Result<Inserted, SegmentError> {
+        self.segment.clone().receive(self.own_side().other(), entry.clone())
+    }
+
+    /// The steps that are awaited now.
+    pub fn running(&self) -> impl Iterator<Item = (Step, &StepClock)> {
+        self.clocks.iter().filter(|(_, clock)| clock.is_running()).map(|(step, clock)| (*step, clock))
+    }
+
+    /// Whether the consent was withdrawn after the data had left, and they are not called back yet.
+    #[must_use]
+    pub fn recall_is_due(&self) -> bool {
+        let withdrawn = self.consent.as_ref().is_some_and(|consent| consent.withdrawn);
+        let over = self.stage.is_recalled() || matches!(self.stage, Stage::Returned(_));
+        self.is_outbound() && withdrawn && self.stage.has_left() && !over
+    }
+
+    pub(super) fn new(at: DateTime<Utc>, drafted: &Drafted) -> Self {
         Self {
+            shared: shared_id(drafted),
             drafted: drafted.clone(),
             stage: Stage::Drafted,
             consent: None,
             assessed: None,
+            presented: None,
             sealed: None,
             sent: None,
             delivered: false,
+            retrieved: false,
             reference: None,
+            outcome: None,
+            segment: Segment::default(),
+            parked: BTreeMap::new(),
+            clocks: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            evidence: BTreeMap::new(),
             drafted_at: at,
             last_act_at: at,
         }
@@ -137,6 +332,16 @@ impl Transfer {
         if self.stage == from {
             self.stage = to;
         }
+    }
+}
+
+/// What goes out is known by its own id, what comes in by the id that its sender gave. A number that is no such id was
+/// entered by hand, before councils exchanged messages.
+fn shared_id(drafted: &Drafted) -> SharedId {
+    let own = SharedId::from_uuid(drafted.referral.as_uuid());
+    match (drafted.direction, drafted.partner_reference.as_deref().map(SharedId::parse)) {
+        (Direction::Inbound, Some(Ok(theirs))) => theirs,
+        (Direction::Inbound | Direction::Outbound, _) => own,
     }
 }
 
@@ -154,75 +359,6 @@ impl Referral {
         match self {
             Self::Unknown => None,
             Self::Known(transfer) => Some(transfer),
-        }
-    }
-}
-
-/// See [`domain::decider::Decider::evolve`].
-pub(super) fn evolve(state: Referral, happened: &Happened<ReferralEvent>) -> Referral {
-    match (state, &happened.event) {
-        (Referral::Unknown, ReferralEvent::Drafted(drafted)) => {
-            Referral::Known(Box::new(Transfer::new(happened.at, drafted)))
-        }
-        (Referral::Unknown, _) => Referral::Unknown,
-        (Referral::Known(mut transfer), event) => {
-            apply(&mut transfer, event);
-            transfer.last_act_at = transfer.last_act_at.max(happened.at);
-            Referral::Known(transfer)
-        }
-    }
-}
-
-fn apply(transfer: &mut Transfer, event: &ReferralEvent) {
-    match event {
-        ReferralEvent::Drafted(_) => {}
-        ReferralEvent::ConsentCaptured(captured) => {
-            transfer.consent = Some(Consent { captured: captured.as_ref().clone(), withdrawn: false });
-            transfer.advance(Stage::Drafted, Stage::ConsentCaptured);
-        }
-        ReferralEvent::ConsentWithdrawn(_) => {
-            if let Some(consent) = &mut transfer.consent {
-                consent.withdrawn = true;
-            }
-        }
-        ReferralEvent::Assessed(assessed) => {
-            transfer.assessed = Some(assessed.as_ref().clone());
-            transfer.advance(Stage::ConsentCaptured, Stage::Assessed);
-        }
-        ReferralEvent::Sealed(sealed) => {
-            transfer.sealed = Some(sealed.as_ref().clone());
-            transfer.advance(Stage::Assessed, Stage::Sealed);
-        }
-        ReferralEvent::Sent(sent) => {
-            transfer.sent = Some(sent.clone());
-            transfer.stage = Stage::Sent;
-        }
-        ReferralEvent::Delivered(_) => {
-            transfer.delivered = true;
-            // An answer may overtake the receipt; what comes in begins with its delivery.
-            if matches!(transfer.stage, Stage::Drafted | Stage::Sent) {
-                transfer.stage = Stage::Delivered;
-            }
-        }
-        ReferralEvent::Acknowledged(acknowledged) => {
-            transfer.reference = Some(acknowledged.reference.clone());
-            transfer.stage = Stage::Acknowledged;
-        }
-        ReferralEvent::Returned(returned) => transfer.stage = Stage::Returned(returned.code),
-        ReferralEvent::Progressed(progressed) => transfer.stage = Stage::InProgress(progressed.kind),
-        ReferralEvent::OutcomeReported(reported) => transfer.stage = Stage::OutcomeReported(reported.outcome),
-        ReferralEvent::OutcomeAcknowledged(_) => {
-            if let Stage::OutcomeReported(outcome) = transfer.stage {
-                transfer.stage = Stage::Closed(outcome);
-            }
-        }
-        ReferralEvent::Recalled(recalled) => {
-            transfer.stage = Stage::Recalled { after_sending: recalled.after_sending, erased: None };
-        }
-        ReferralEvent::RecallAnswered(answered) => {
-            if let Stage::Recalled { after_sending, .. } = transfer.stage {
-                transfer.stage = Stage::Recalled { after_sending, erased: Some(answered.erased) };
-            }
         }
     }
 }

@@ -1,32 +1,38 @@
 //! Given a history, when an act, then these events or that refusal; every history here was made by decisions.
+//!
+//! An act that is told gets the message that must go with it, and one of the other council arrives as the message that
+//! it would write: [`Given::told`] and [`Given::received`] put both together from the state, so that a test names the
+//! act and what it does.
+
+mod acts;
+mod fixtures;
+mod messages;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use domain::calendar::{CalendarEdition, WorkingCalendar};
+use domain::calendar::WorkingCalendar;
 use domain::clock::RuleTable;
 use domain::decider::{Context, Decider, Happened, fold};
-use domain::id::{ComplaintId, FilingId, UnitId};
+use domain::id::UnitId;
 use domain::region::RegionCode;
 
-use super::acknowledge::Acknowledge;
-use super::assess::Assess;
-use super::capture_consent::CaptureConsent;
-use super::draft::Draft;
-use super::event::{
-    Assessed, ConsentCaptured, Drafted, Expected, Filed, ImpactAssessment, Instrument, ReferralEvent, Sealed,
-};
-use super::record_delivery::RecordDelivery;
-use super::report_outcome::ReportOutcome;
-use super::report_progress::ReportProgress;
-use super::seal::Seal;
-use super::send::Send;
-use super::vocabulary::{ConsentChannel, DataField, Direction, LegalRoute, ProgressKind, Purpose, ReferralOutcome};
-use super::{Act, Referral, ReferralCommand, ReferralId, Rejection, Transfer};
-use crate::partner::{Language, PartnerId};
+pub(super) use self::acts::*;
+pub(super) use self::fixtures::*;
+pub(super) use self::messages::*;
+use super::event::ReferralEvent;
+use super::receive::{Effect, Receive};
+use super::tell::Tell;
+use super::vocabulary::LegalRoute;
+use super::{Act, Referral, ReferralCommand, Rejection, Transfer};
+use crate::exchange::MessageKind;
+use crate::partner::PartnerId;
 
+pub(super) const GUANGDONG: &str = "gd-consumer-council";
 pub(super) const HONG_KONG: &str = "hk-consumer-council";
 pub(super) const MACAO: &str = "mo-consumer-council";
 /// Who acts in every test.
 pub(super) const ACTOR: &str = "officer-1";
+/// Who submits what the other presented.
+pub(super) const APPROVER: &str = "officer-2";
 
 pub(super) type Event = Happened<ReferralEvent>;
 
@@ -50,11 +56,22 @@ pub(super) fn digest(digit: char) -> String {
     digit.to_string().repeat(64)
 }
 
+/// Decides as the first person, or as the second where two are needed.
 pub(super) fn decide(state: &Referral, now: DateTime<Utc>, command: ReferralCommand) -> Result<Vec<Event>, Rejection> {
+    let actor = if matches!(command.act, Act::Submit(_)) { APPROVER } else { ACTOR };
+    decide_as(actor, state, now, command)
+}
+
+pub(super) fn decide_as(
+    actor: &str,
+    state: &Referral,
+    now: DateTime<Utc>,
+    command: ReferralCommand,
+) -> Result<Vec<Event>, Rejection> {
     let ctx = Context {
         now,
         unit: &UnitId::parse("gd-council").unwrap(),
-        actor: ACTOR,
+        actor,
         calendar: WorkingCalendar::mainland(),
         rules: RuleTable::builtin(),
     };
@@ -74,6 +91,20 @@ impl History {
         self
     }
 
+    /// The same with one more act that the other council was told of.
+    #[track_caller]
+    pub(super) fn told(self, now: &str, act: Act) -> Self {
+        let act = told(&self.transfer(), act, now);
+        self.and(now, act)
+    }
+
+    /// The same with one more act of the other council.
+    #[track_caller]
+    pub(super) fn received(self, now: &str, act: Act) -> Self {
+        let act = received(&self.transfer(), act, now);
+        self.and(now, act)
+    }
+
     pub(super) fn state(&self) -> Referral {
         fold::<Referral>(&self.0)
     }
@@ -84,6 +115,21 @@ impl History {
     }
 }
 
+/// The act with the message that must go with it.
+pub(super) fn told(transfer: &Transfer, act: Act, at: &str) -> Act {
+    let kind = act.message_kind().unwrap_or(MessageKind::Reminder);
+    let issued = next_message(transfer, transfer.own_side(), kind, at);
+    Act::Tell(Box::new(Tell { act, issued }))
+}
+
+/// The message of the other council that says it did the act, having seen all that we sent.
+pub(super) fn received(transfer: &Transfer, act: Act, at: &str) -> Act {
+    let kind = act.message_kind().expect("a message of the other council says something");
+    let message = next_message(transfer, transfer.own_side().other(), kind, at);
+    let effects = vec![Effect { sequence: message.entry.sequence, act }];
+    Act::Receive(Box::new(Receive { opening: None, message, evidence: Vec::new(), effects }))
+}
+
 pub(super) fn given(history: History) -> Given {
     Given { history, now: None, done: None }
 }
@@ -92,14 +138,14 @@ pub(super) fn given(history: History) -> Given {
 #[derive(Debug)]
 pub(super) struct Given {
     history: History,
-    now: Option<DateTime<Utc>>,
+    now: Option<String>,
     done: Option<DateTime<Utc>>,
 }
 
 impl Given {
     /// When the act is entered.
     pub(super) fn at(self, now: &str) -> Self {
-        Self { now: Some(time(now)), ..self }
+        Self { now: Some(now.to_owned()), ..self }
     }
 
     /// When it was done, if that is not when it is entered.
@@ -109,10 +155,37 @@ impl Given {
 
     #[track_caller]
     pub(super) fn when(self, act: Act) -> Decided {
-        let now = self.now.expect("a test says when it is");
+        let now = time(self.now.as_deref().expect("a test says when it is"));
         let answer = decide(&self.history.state(), now, ReferralCommand { at: self.done, act });
-        Decided { history: self.history, at: self.done.unwrap_or(now), answer }
+        Decided { history: self.history, at: self.done.unwrap_or(now), message: None, answer }
     }
+
+    /// The act together with its message.
+    #[track_caller]
+    pub(super) fn told(self, act: Act) -> Decided {
+        let now = self.now.clone().expect("a test says when it is");
+        let act = told(&self.history.transfer(), act, &now);
+        let Act::Tell(tell) = &act else { unreachable!("it is told") };
+        let issued = ReferralEvent::MessageIssued(Box::new(tell.issued.clone()));
+        Decided { message: Some((End::Last, issued)), ..self.when(act) }
+    }
+
+    /// The act of the other council, as its message.
+    #[track_caller]
+    pub(super) fn received(self, act: Act) -> Decided {
+        let now = self.now.clone().expect("a test says when it is");
+        let act = received(&self.history.transfer(), act, &now);
+        let Act::Receive(receive) = &act else { unreachable!("it is received") };
+        let message = ReferralEvent::MessageReceived(Box::new(receive.message.clone()));
+        Decided { message: Some((End::First, message)), ..self.when(act) }
+    }
+}
+
+/// Where the message's own event stands: behind what was decided here, before what was decided elsewhere.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    First,
+    Last,
 }
 
 /// What the decision answered.
@@ -120,18 +193,31 @@ impl Given {
 pub(super) struct Decided {
     history: History,
     at: DateTime<Utc>,
+    message: Option<(End, ReferralEvent)>,
     answer: Result<Vec<Event>, Rejection>,
 }
 
 impl Decided {
-    /// Exactly these events at the moment of the act; gives the history with them.
+    /// Exactly these events at the moment of the act, beside that of its message; gives the history with them.
     #[track_caller]
     pub(super) fn then(mut self, expected: impl IntoIterator<Item = ReferralEvent>) -> History {
         let happened = self.answer.unwrap();
-        let expected: Vec<Event> = expected.into_iter().map(|event| Happened { at: self.at, event }).collect();
+        let mut events: Vec<ReferralEvent> = expected.into_iter().collect();
+        match self.message {
+            Some((End::First, message)) => events.insert(0, message),
+            Some((End::Last, message)) => events.push(message),
+            None => {}
+        }
+        let expected: Vec<Event> = events.into_iter().map(|event| Happened { at: self.at, event }).collect();
         assert_eq!(happened, expected);
         self.history.0.extend(happened);
         self.history
+    }
+
+    /// All events, whatever they are.
+    #[track_caller]
+    pub(super) fn events(self) -> Vec<ReferralEvent> {
+        self.answer.unwrap().into_iter().map(|happened| happened.event).collect()
     }
 
     /// A refusal of this kind.
@@ -142,128 +228,6 @@ impl Decided {
             Err(rejection) => assert!(is(&rejection), "refused for another reason: {rejection}"),
         }
     }
-}
-
-/// From the provincial council, which is registered in Guangzhou, to Hong Kong.
-pub(super) fn drafted_to(recipient: &str) -> Drafted {
-    let complaint = ComplaintId::of_item(FilingId::derived("12315", "1"), 1);
-    Drafted {
-        referral: ReferralId::outbound(complaint, &partner(recipient), 1),
-        direction: Direction::Outbound,
-        complaint: Some(complaint),
-        council: UnitId::parse("gd-council").unwrap(),
-        seat: region("440104"),
-        partner: partner(recipient),
-        purpose: Purpose::Conciliation,
-        partner_reference: None,
-    }
-}
-
-/// From Macao to us.
-pub(super) fn drafted_from_macao() -> Drafted {
-    Drafted {
-        referral: ReferralId::inbound(&partner(MACAO), "MO-7"),
-        direction: Direction::Inbound,
-        complaint: None,
-        partner_reference: Some("MO-7".to_owned()),
-        ..drafted_to(MACAO)
-    }
-}
-
-pub(super) fn consent_to(recipient: &str) -> ConsentCaptured {
-    ConsentCaptured {
-        consent: "C-1".to_owned(),
-        text_version: "2026-1".to_owned(),
-        language: Language::SimplifiedChinese,
-        channel: ConsentChannel::Online,
-        recipient: partner(recipient),
-        purpose: Purpose::Conciliation,
-        fields: vec![
-            DataField::ConsumerName,
-            DataField::ConsumerContact,
-            DataField::TraderName,
-            DataField::PurchaseAmount,
-            DataField::Facts,
-            DataField::Request,
-        ],
-        evidence: digest('a'),
-        by_guardian: false,
-    }
-}
-
-pub(super) fn instrument() -> Instrument {
-    Instrument {
-        number: "SCC-2026-1".to_owned(),
-        valid_from: day("2026-01-01"),
-        valid_to: day("2026-12-31"),
-        filing: Some(Filed { number: "F-1".to_owned(), on: day("2026-01-09") }),
-    }
-}
-
-pub(super) fn assessment(route: LegalRoute) -> Assessed {
-    Assessed {
-        route,
-        instrument: Some(instrument()),
-        impact: Some(ImpactAssessment {
-            number: "PIA-1".to_owned(),
-            version: 2,
-            assessed_on: day("2026-03-01"),
-            valid_to: day("2026-08-31"),
-        }),
-        important_data: false,
-    }
-}
-
-pub(super) fn message() -> Sealed {
-    Sealed {
-        fields: vec![DataField::ConsumerName, DataField::ConsumerContact, DataField::TraderName, DataField::Facts],
-        removed: vec![DataField::ConsumerIdNumber],
-        minimisation: "2026-1".to_owned(),
-        renditions: vec![Language::TraditionalHongKong],
-        payload: digest('b'),
-        key: "key-1".to_owned(),
-        signature: "sig-1".to_owned(),
-    }
-}
-
-pub(super) fn draft(drafted: Drafted) -> Act {
-    Act::Draft(Box::new(Draft { drafted }))
-}
-
-pub(super) fn capture(consent: ConsentCaptured) -> Act {
-    Act::CaptureConsent(Box::new(CaptureConsent { consent }))
-}
-
-pub(super) fn assess(assessed: Assessed) -> Act {
-    Act::Assess(Box::new(Assess { assessed }))
-}
-
-pub(super) fn seal(sealed: Sealed) -> Act {
-    Act::Seal(Box::new(Seal { sealed }))
-}
-
-pub(super) fn send() -> Act {
-    Act::Send(Send { approver: "officer-2".to_owned(), retention_to: day("2027-05-20") })
-}
-
-pub(super) fn deliver() -> Act {
-    Act::RecordDelivery(RecordDelivery { receipt: Some("R-1".to_owned()) })
-}
-
-pub(super) fn acknowledge(reference: &str) -> Act {
-    Act::Acknowledge(Acknowledge { reference: reference.to_owned() })
-}
-
-pub(super) fn progress(kind: ProgressKind) -> Act {
-    Act::ReportProgress(ReportProgress { kind, note: None })
-}
-
-pub(super) fn outcome(outcome: ReferralOutcome) -> Act {
-    Act::ReportOutcome(ReportOutcome { outcome, recovered: None, note: None })
-}
-
-pub(super) fn expected(by: &str, calendar: &str) -> Expected {
-    Expected { by: day(by), calendar: CalendarEdition::parse(calendar).unwrap(), provisional: false }
 }
 
 pub(super) fn nothing() -> History {
@@ -282,20 +246,44 @@ pub(super) fn assessed() -> History {
     consented().and("2026-05-19T09:00:00+08:00", assess(assessment(LegalRoute::GbaHongKong)))
 }
 
-pub(super) fn sealed() -> History {
-    assessed().and("2026-05-19T10:00:00+08:00", seal(message()))
+pub(super) fn presented() -> History {
+    assessed().and("2026-05-19T10:00:00+08:00", Act::Present(presentation()))
 }
 
 /// Sent on 2026-05-20: an acknowledgement is expected by 2026-05-28.
 pub(super) fn sent() -> History {
-    sealed().and("2026-05-20T09:00:00+08:00", send())
+    submitted(presented(), "2026-05-20T09:00:00+08:00")
 }
 
 /// Acknowledged on 2026-05-22: a first answer is expected by 2026-06-05.
 pub(super) fn acknowledged() -> History {
-    sent().and("2026-05-20T09:01:00+08:00", deliver()).and("2026-05-22T09:00:00+08:00", acknowledge("HK-9"))
+    sent().and("2026-05-20T09:01:00+08:00", deliver()).received("2026-05-22T09:00:00+08:00", acknowledge("HK-9"))
 }
 
+/// Sent to Macao and acknowledged there on 2026-05-21.
+pub(super) fn at_macao() -> History {
+    let presented = nothing()
+        .and("2026-05-18T09:00:00+08:00", draft(drafted_to(MACAO)))
+        .and("2026-05-18T10:00:00+08:00", capture(consent_to(MACAO)))
+        .and("2026-05-19T09:00:00+08:00", assess(assessment(LegalRoute::GbaMacao)))
+        .and("2026-05-19T10:00:00+08:00", Act::Present(presentation()));
+    submitted(presented, "2026-05-20T09:00:00+08:00").received("2026-05-21T09:00:00+08:00", acknowledge("MO-9"))
+}
+
+/// Came in from Macao on 2026-05-18.
 pub(super) fn came_in() -> History {
-    nothing().and("2026-05-18T09:00:00+08:00", draft(drafted_from_macao())).and("2026-05-18T09:00:00+08:00", deliver())
+    let now = "2026-05-18T09:00:00+08:00";
+    nothing().and(now, Act::Receive(Box::new(opening(drafted_from_macao(), now))))
+}
+
+/// Came in from Macao and was taken under our number on 2026-05-19.
+pub(super) fn taken() -> History {
+    came_in().told("2026-05-19T09:00:00+08:00", acknowledge("GD-3"))
+}
+
+/// The same, approved and sent with exactly what was presented.
+#[track_caller]
+pub(super) fn submitted(presented: History, now: &str) -> History {
+    let act = Act::Submit(Box::new(submission(&presented.transfer(), message(), now)));
+    presented.and(now, act)
 }

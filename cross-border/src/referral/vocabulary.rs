@@ -89,7 +89,8 @@ impl DataField {
 }
 
 vocabulary! {
-    /// The way on which personal data may leave (PIPL Art. 38; the standard contracts of the Greater Bay Area).
+    /// The way on which personal data may leave: under the law of its sender's place (PIPL Art. 38; Cap. 486, data
+    /// protection principle 3; Law 8/2005 Art. 20), or under a standard contract of the Greater Bay Area.
     LegalRoute {
         GbaHongKong = "GBA_SCC_HK", "粤港澳大湾区（内地、香港）个人信息跨境流动标准合同";
         GbaMacao = "GBA_SCC_MO", "粤港澳大湾区（内地、澳门）个人信息跨境流动标准合同";
@@ -97,17 +98,41 @@ vocabulary! {
         Certification = "CERT", "个人信息保护认证";
         SecurityAssessment = "SECURITY_ASSESSMENT", "数据出境安全评估";
         Exempt = "EXEMPT", "免予前述程序";
+        PdpoConsent = "PDPO_DPP3", "當事人的訂明同意（香港）";
+        MacaoConsent = "MO_8_2005_ART_20", "當事人明確同意（澳門）";
     }
 }
 
 impl LegalRoute {
-    /// The place to which a contract of the Greater Bay Area is bound; it also binds the sender to the nine cities.
+    /// The place that a contract of the Greater Bay Area ties to the mainland; it also ties a mainland sender to the
+    /// nine cities.
     #[must_use]
     pub const fn gba_place(self) -> Option<Place> {
         match self {
             Self::GbaHongKong => Some(Place::HongKong),
             Self::GbaMacao => Some(Place::Macao),
-            Self::StandardContract | Self::Certification | Self::SecurityAssessment | Self::Exempt => None,
+            Self::StandardContract
+            | Self::Certification
+            | Self::SecurityAssessment
+            | Self::Exempt
+            | Self::PdpoConsent
+            | Self::MacaoConsent => None,
+        }
+    }
+
+    /// Whether data may go on this way from a sender in `from` to a recipient in `to`. A contract of the Greater Bay
+    /// Area runs both ways between the mainland and its place; every other way is of one sender's law.
+    #[must_use]
+    pub fn carries(self, from: Place, to: Place) -> bool {
+        let between = |place: Place| [(Place::Guangdong, place), (place, Place::Guangdong)].contains(&(from, to));
+        match self {
+            Self::GbaHongKong => between(Place::HongKong),
+            Self::GbaMacao => between(Place::Macao),
+            Self::StandardContract | Self::Certification | Self::SecurityAssessment | Self::Exempt => {
+                from == Place::Guangdong
+            }
+            Self::PdpoConsent => from == Place::HongKong,
+            Self::MacaoConsent => from == Place::Macao,
         }
     }
 
@@ -120,17 +145,26 @@ impl LegalRoute {
             | Self::StandardContract
             | Self::Certification
             | Self::SecurityAssessment => true,
-            Self::Exempt => false,
+            Self::Exempt | Self::PdpoConsent | Self::MacaoConsent => false,
         }
     }
 
-    /// Whether it must be filed with the cyberspace administration.
+    /// Whether it must be filed with an authority.
     #[must_use]
     pub const fn needs_filing(self) -> bool {
         match self {
             Self::GbaHongKong | Self::GbaMacao | Self::StandardContract => true,
-            Self::Certification | Self::SecurityAssessment | Self::Exempt => false,
+            Self::Certification | Self::SecurityAssessment | Self::Exempt | Self::PdpoConsent | Self::MacaoConsent => {
+                false
+            }
         }
+    }
+
+    /// Whether the impact must have been assessed: PIPL Art. 55 and the contracts of the Greater Bay Area ask for it,
+    /// the laws of Hong Kong and Macao on consent do not.
+    #[must_use]
+    pub const fn needs_impact(self) -> bool {
+        !matches!(self, Self::PdpoConsent | Self::MacaoConsent)
     }
 }
 

@@ -17,7 +17,7 @@ mod tests {
     use super::WithdrawConsent;
     use crate::referral::event::{ConsentWithdrawn, ReferralEvent};
     use crate::referral::testing::{
-        HONG_KONG, acknowledged, capture, consent_to, consented, drafted, given, sealed, sent,
+        HONG_KONG, acknowledged, capture, consent_to, consented, drafted, given, presented, sent,
     };
     use crate::referral::{Act, Action, Rejection, Stage};
 
@@ -29,7 +29,7 @@ mod tests {
 
     #[test]
     fn a_consent_is_withdrawn_at_any_stage() {
-        for history in [consented(), sealed(), sent(), acknowledged()] {
+        for history in [consented(), presented(), sent(), acknowledged()] {
             let before = history.transfer().stage;
             let transfer = given(history)
                 .at(NOW)
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn it_is_withdrawn_once_and_may_be_given_again() {
-        let withdrawn = sealed().and(NOW, withdraw());
+        let withdrawn = presented().and(NOW, withdraw());
         for history in [drafted(), withdrawn.clone()] {
             given(history)
                 .at(NOW)
@@ -65,7 +65,7 @@ mod tests {
                 .then_err(|refused| matches!(refused, Rejection::NotAllowed { action: Action::WithdrawConsent, .. }));
         }
         let again = withdrawn.and(NOW, capture(consent_to(HONG_KONG))).transfer();
-        assert_eq!(again.stage, Stage::Sealed);
+        assert_eq!(again.stage, Stage::Assessed);
         assert!(again.consent.is_some_and(|consent| !consent.withdrawn));
     }
 }

@@ -8,7 +8,8 @@ use domain::id::{CommandId, SubjectId};
 use domain::privacy::Sealed;
 use event_log::contract::fixture::ticking_stamp;
 use event_log::vault::{
-    KeyError, MasterKey, OpenError, Opened, PLAIN_BYTES_MAX, PURPOSE_BYTES_MAX, SubjectVault, VaultError, VaultOptions,
+    KeyError, MasterKey, OpenError, Opened, OpenedBytes, PLAIN_BYTES_MAX, PURPOSE_BYTES_MAX, SEALED_BYTES_MAX,
+    SubjectVault, VaultError, VaultOptions,
 };
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -225,6 +226,55 @@ fn texts_and_purposes_hold_their_limits() {
     vault.seal(subject("a"), &"p".repeat(PURPOSE_BYTES_MAX), "x").unwrap();
     let refused = vault.seal(subject("a"), &"p".repeat(PURPOSE_BYTES_MAX + 1), "x");
     assert!(matches!(refused, Err(VaultError::PurposeTooLong { .. })), "{refused:?}");
+}
+
+#[test]
+fn bytes_are_sealed_for_a_subject_and_a_purpose_until_it_is_erased() {
+    let (_folder, path) = folder();
+    let vault = open(&path);
+    let file = b"%PDF-1.7 \x00\xff a receipt".as_slice();
+    let sealed = vault.seal_bytes(subject("a"), "evidence", file).unwrap();
+    assert!(!sealed.windows(4).any(|window| window == b"%PDF"));
+    drop(vault);
+    let vault = open_with(&path, MASTER, false).unwrap();
+    let opened = |who: &str, purpose: &str, sealed: &[u8]| vault.open_bytes(subject(who), purpose, sealed);
+    assert_eq!(opened("a", "evidence", &sealed).unwrap(), OpenedBytes::Plain(file.to_owned()));
+
+    vault.seal_bytes(subject("b"), "evidence", file).unwrap();
+    let mut flipped = sealed.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    for (who, purpose, bytes) in [
+        ("a", "message", sealed.as_slice()),
+        ("b", "evidence", &sealed),
+        ("a", "evidence", &flipped),
+        ("a", "evidence", &[]),
+    ] {
+        let refused = opened(who, purpose, bytes);
+        assert!(matches!(refused, Err(VaultError::Tampered { .. })), "{who} {purpose}: {refused:?}");
+    }
+    assert!(matches!(opened("nobody", "evidence", &sealed), Err(VaultError::NoKey { .. })));
+
+    vault.destroy(subject("a")).unwrap();
+    assert_eq!(opened("a", "evidence", &sealed).unwrap(), OpenedBytes::Erased);
+    let refused = vault.seal_bytes(subject("a"), "evidence", file);
+    assert!(matches!(refused, Err(VaultError::Destroyed { .. })), "{refused:?}");
+}
+
+#[test]
+fn sealed_bytes_hold_their_limit() {
+    let (_folder, path) = folder();
+    let vault = open(&path);
+    let mut most = vec![7; SEALED_BYTES_MAX];
+    let sealed = vault.seal_bytes(subject("a"), "evidence", &most).unwrap();
+    assert!(
+        vault.open_bytes(subject("a"), "evidence", &sealed).unwrap() == OpenedBytes::Plain(most.clone()),
+        "the bytes come back"
+    );
+    most.push(7);
+    let refused = vault.seal_bytes(subject("b"), "evidence", &most);
+    assert!(matches!(refused, Err(VaultError::TooLong { max: SEALED_BYTES_MAX, .. })), "{refused:?}");
+    let refused = vault.open_bytes(subject("b"), "evidence", &sealed);
+    assert!(matches!(refused, Err(VaultError::NoKey { .. })), "a refusal leaves no key behind: {refused:?}");
 }
 
 #[test]

@@ -1,8 +1,10 @@
 use std::time::Duration;
 
+use tower::ServiceExt;
+
 use super::*;
-use crate::edge::EdgeLimits;
-use crate::edge::testing::{House, INTROSPECTION, request};
+use crate::edge::testing::{House, INTROSPECTION, Vouched, request};
+use crate::edge::{EdgeLimits, RequestId};
 
 const JSON: (&str, &str) = ("accept", "application/json");
 const GRAPHQL: (&str, &str) = ("accept", "application/graphql-response+json");
@@ -233,4 +235,47 @@ async fn operations_at_the_rate_limit_run_and_one_past_it_is_refused() {
     }
     assert_eq!(house.bumps.count(), 2);
     assert_eq!(house.ask(short, &[]).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_route_for_post_alone_takes_no_get_and_sends_no_stream() {
+    let house = House::post_only();
+    let body = r#"{"query":"{ hello }"}"#;
+    let reply = house.send(request("POST", "/elsewhere", body, &[])).await;
+    assert_eq!((reply.status, reply.text.as_str()), (StatusCode::OK, r#"{"data":{"hello":"world"}}"#));
+    let reply = house.send(request("GET", "/elsewhere?query=%7Bhello%7D", Body::empty(), &[])).await;
+    assert_eq!((reply.status, reply.header("allow")), (StatusCode::METHOD_NOT_ALLOWED, "POST"));
+    let stream = [("accept", "text/event-stream")];
+    let reply = house.send(request("POST", "/elsewhere", body, &stream)).await;
+    assert_eq!((reply.status, reply.code().as_str()), (StatusCode::NOT_ACCEPTABLE, "NOT_ACCEPTABLE"));
+    let both = [("accept", "text/event-stream, application/json;q=0.1")];
+    let reply = house.send(request("POST", "/elsewhere", body, &both)).await;
+    assert_eq!(reply.header("content-type"), "application/json; charset=utf-8");
+    let subscription = r#"{"query":"subscription { count(to: 1) }"}"#;
+    let reply = house.send(request("POST", "/elsewhere", subscription, &both)).await;
+    assert_eq!(reply.status, StatusCode::NOT_ACCEPTABLE);
+    for path in ["/graphql", "/elsewhere/ws"] {
+        assert_eq!(house.send(request("POST", path, body, &[])).await.status, StatusCode::NOT_FOUND);
+    }
+}
+
+#[tokio::test]
+async fn a_gatekeeper_and_the_answer_see_what_a_layer_in_front_has_found_out() {
+    let house = House::post_only();
+    let mut vouched = request("POST", "/elsewhere", r#"{"query":"{ visitor }"}"#, &[("authorization", "")]);
+    vouched.extensions_mut().insert(Vouched("good"));
+    vouched.extensions_mut().insert(RequestId("r-1".to_owned()));
+    let reply = house.send(vouched).await;
+    assert_eq!((reply.text.as_str(), reply.header("x-request-id")), (r#"{"data":{"visitor":"good"}}"#, "r-1"));
+}
+
+#[tokio::test]
+async fn a_response_names_the_code_of_what_was_not_executed() {
+    let house = House::post_only();
+    for (document, code) in [("{", Some("GRAPHQL_PARSE_FAILED")), ("{ leaks }", None), ("{ hello }", None)] {
+        let body = serde_json::json!({ "query": document }).to_string();
+        let response = house.router().oneshot(request("POST", "/elsewhere", body, &[])).await.expect("an answer");
+        let refused = response.extensions().get::<Refused>().map(|refused| refused.0.as_str());
+        assert_eq!(refused, code, "{document}");
+    }
 }

@@ -41,7 +41,8 @@ impl Client {
         let (said, server_heard) = unbounded_channel();
         let (server_said, heard) = unbounded_channel();
         let wire = Wire { heard: server_heard, said: server_said };
-        tokio::spawn(Connection::new(Arc::clone(&edge), wire, bearer.map(str::to_owned), None).run());
+        let opening = Opening { bearer: bearer.map(str::to_owned), ..Opening::default() };
+        tokio::spawn(Connection::new(Arc::clone(&edge), wire, opening).run());
         Self { heard, said, edge }
     }
 

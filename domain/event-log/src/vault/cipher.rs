@@ -15,6 +15,8 @@ const BUCKET_BYTES: usize = 32;
 const LENGTH_BYTES: usize = 4;
 /// Begins what a sealed text is bound to; a later form gets another number.
 const SEALED_LABEL: &[u8] = b"baycase-sealed-1";
+/// Begins what sealed bytes are bound to, so that they can never be taken for a sealed text.
+const BYTES_LABEL: &[u8] = b"baycase-bytes-1";
 
 /// The key of one data subject, expanded and ready. The library wipes it when it is dropped.
 #[derive(Debug)]
@@ -71,7 +73,7 @@ pub(super) fn seal_text(
     purpose: &str,
     plain: &str,
 ) -> Result<(String, String), Unspecified> {
-    let (nonce, ciphertext) = seal(&key.0, &bound_to(subject, purpose), pad(plain)?)?;
+    let (nonce, ciphertext) = seal(&key.0, &bound_to(SEALED_LABEL, subject, purpose), pad(plain)?)?;
     Ok((STANDARD.encode(nonce), STANDARD.encode(ciphertext)))
 }
 
@@ -85,14 +87,44 @@ pub(super) fn open_text(
 ) -> Option<String> {
     let nonce = <[u8; NONCE_LEN]>::try_from(STANDARD.decode(nonce).ok()?).ok()?;
     let mut text = STANDARD.decode(ciphertext).ok()?;
-    let plain = open(&key.0, &bound_to(subject, purpose), nonce, &mut text).and_then(|padded| unpad(padded));
+    let bound_to = bound_to(SEALED_LABEL, subject, purpose);
+    let plain = open(&key.0, &bound_to, nonce, &mut text).and_then(|padded| unpad(padded));
     wipe(&mut text);
     plain
 }
 
-/// The subject has a fixed length, so nothing can be moved between it and the purpose.
-fn bound_to(subject: SubjectId, purpose: &str) -> Vec<u8> {
-    [SEALED_LABEL, subject.as_uuid().as_bytes(), purpose.as_bytes()].concat()
+/// Seals bytes as they are: the nonce, the ciphertext of the same length, the tag.
+pub(super) fn seal_bytes(
+    key: &DataKey,
+    subject: SubjectId,
+    purpose: &str,
+    plain: &[u8],
+) -> Result<Vec<u8>, Unspecified> {
+    let nonce = draw::<NONCE_LEN>()?;
+    // Encrypted where it will stand, so that nothing in clear is left behind.
+    let mut sealed = Vec::with_capacity(NONCE_LEN + plain.len() + MAX_TAG_LEN);
+    sealed.extend_from_slice(&nonce);
+    sealed.extend_from_slice(plain);
+    let (_, text) = sealed.split_at_mut(NONCE_LEN);
+    let bound_to = bound_to(BYTES_LABEL, subject, purpose);
+    let tag =
+        key.0.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(bound_to.as_slice()), text)?;
+    sealed.extend_from_slice(tag.as_ref());
+    Ok(sealed)
+}
+
+/// Opens what [`seal_bytes`] made; `None` when it was changed, or sealed for another subject or purpose.
+pub(super) fn open_bytes(key: &DataKey, subject: SubjectId, purpose: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE_LEN>()?;
+    let mut text = ciphertext.to_vec();
+    let length = open(&key.0, &bound_to(BYTES_LABEL, subject, purpose), *nonce, &mut text)?.len();
+    text.truncate(length);
+    Some(text)
+}
+
+/// The label and the subject have fixed lengths, so nothing can be moved between them and the purpose.
+fn bound_to(label: &[u8], subject: SubjectId, purpose: &str) -> Vec<u8> {
+    [label, subject.as_uuid().as_bytes(), purpose.as_bytes()].concat()
 }
 
 fn pad(plain: &str) -> Result<Vec<u8>, Unspecified> {
@@ -139,5 +171,25 @@ mod tests {
         assert_ne!(one.1, two.1);
         assert_eq!(open_text(&key, subject, "name", &one.0, &one.1).as_deref(), Some("陈大文"));
         assert_eq!(open_text(&key, subject, "phone", &one.0, &one.1), None);
+    }
+
+    #[test]
+    fn sealed_bytes_are_bound_to_what_they_are_for() {
+        let key = DataKey(expand(&mut [7; KEY_BYTES]).unwrap());
+        let subject = SubjectId::parse("00000000-0000-4000-8000-000000000001").unwrap();
+        for plain in [b"".as_slice(), b"%PDF-1.7", &[0; 1_000]] {
+            let sealed = seal_bytes(&key, subject, "evidence", plain).unwrap();
+            assert_eq!(sealed.len(), NONCE_LEN + plain.len() + MAX_TAG_LEN);
+            assert_ne!(sealed, seal_bytes(&key, subject, "evidence", plain).unwrap());
+            assert_eq!(open_bytes(&key, subject, "evidence", &sealed).as_deref(), Some(plain));
+            assert_eq!(open_bytes(&key, subject, "message", &sealed), None);
+            assert_eq!(open_bytes(&key, subject, "evidence", sealed.get(1..).unwrap()), None);
+        }
+        assert_eq!(open_bytes(&key, subject, "evidence", &[]), None);
+        assert_eq!(open_bytes(&key, subject, "evidence", &[0; NONCE_LEN]), None);
+        // A text is no bytes, under the same key, subject and purpose.
+        let (nonce, ciphertext) = seal_text(&key, subject, "evidence", "text").unwrap();
+        let joined = [STANDARD.decode(nonce).unwrap(), STANDARD.decode(ciphertext).unwrap()].concat();
+        assert_eq!(open_bytes(&key, subject, "evidence", &joined), None);
     }
 }

@@ -1,0 +1,292 @@
+//! The exchange with partner councils as a server runs it: the council's node, the workers, and the partners' door.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use cross_border::council::{Council, SweepReport};
+use cross_border::delivery::DeliveryState;
+use cross_border::delivery::client::Identity;
+use cross_border::delivery::puller::Puller;
+use cross_border::delivery::worker::{Worker, WorkerOptions};
+use cross_border::evidence::{ClamdScanner, EvidenceLimits, EvidenceStore};
+use cross_border::index::{DeliveryFilter, IndexError, IndexFollower, ROWS_MAX, ReferralIndex};
+use cross_border::peer::Directory;
+use cross_border::security::{PER_MINUTE, SecurityJournal};
+use cross_border::trust::KeyRing;
+use domain::id::UnitId;
+use event_log::port::EventLog as _;
+use event_log::sqlite::SqliteLog;
+use event_log::vault::SubjectVault;
+use projections::{FollowerState, ReadModels};
+use tokio::net::TcpListener;
+
+use crate::admin::Readiness;
+use crate::commands::Failure;
+use crate::config::{Config, LimitsConfig, PartnerConfig};
+use crate::data_dir::DataDir;
+use crate::edge::EdgeLimits;
+use crate::metrics::Metrics;
+use crate::partner::tls::{TlsFiles, TlsListener, TlsPeer, server_config};
+use crate::partner::{self, PartnerEdge};
+use crate::shutdown::Shutdown;
+
+/// How often the outbox is counted for the metrics.
+const COUNT_EVERY: Duration = Duration::from_secs(15);
+/// Longest time of an exchange that carries a file, unless the ordinary one is longer.
+const EVIDENCE_TIMEOUT: Duration = Duration::from_mins(2);
+/// Seconds over which a partner's requests are evened out.
+const BURST_SECONDS: u32 = 10;
+
+/// The council's node and what keeps it up to date.
+pub(super) struct Exchange {
+    pub(super) council: Arc<Council>,
+    pub(super) follower: IndexFollower,
+}
+
+/// Opens the node of the configured council over the log and the vault, and begins to follow the log.
+pub(super) fn open(
+    dir: &DataDir,
+    config: &Config,
+    log: &Arc<SqliteLog>,
+    vault: &Arc<SubjectVault>,
+) -> Result<Exchange, Failure> {
+    let own = config.own_council()?;
+    let index = dir.open_index(config)?;
+    let follower = IndexFollower::start(log.reader()?, log.appended(), index.clone(), config.projections.poll())?;
+    let now: crate::app::Now = Arc::new(crate::clock::now);
+    let unit = UnitId::parse(own.id.as_str())?;
+    let journal = SecurityJournal::new(Arc::clone(log) as _, Arc::clone(&now), PER_MINUTE).in_the_name_of(unit);
+    let council = Council {
+        own: own.id.clone(),
+        log: Arc::clone(log) as _,
+        vault: Arc::clone(vault),
+        keys: Arc::new(keys(dir, config)?),
+        directory: Arc::new(Directory::new(own.id.clone(), config.partner.peers.clone())?),
+        index,
+        evidence: evidence(dir, config, vault),
+        journal,
+        now,
+    };
+    Ok(Exchange { council: Arc::new(council), follower })
+}
+
+/// Our signing keys. A node without one takes in what comes, which needs none, but cannot answer for it.
+fn keys(dir: &DataDir, config: &Config) -> Result<KeyRing, Failure> {
+    let folder = config.council.keys_dir(dir.root());
+    let keys = if folder.exists() { KeyRing::read_dir(&folder)? } else { KeyRing::default() };
+    if keys.active(crate::clock::now()).is_none() && !config.partner.peers.is_empty() {
+        tracing::warn!(
+            "No signing key in {} is valid now, so no message and no receipt can be signed; `baycase partner key new` \
+             makes one",
+            folder.display()
+        );
+    }
+    Ok(keys)
+}
+
+fn evidence(dir: &DataDir, config: &Config, vault: &Arc<SubjectVault>) -> EvidenceStore {
+    let (root, vault, limits) = (dir.evidence_path(), Arc::clone(vault), EvidenceLimits::default());
+    match &config.partner.clamd {
+        Some(addr) => EvidenceStore::with_scanner(root, vault, limits, Arc::new(ClamdScanner::new(addr.clone()))),
+        None => EvidenceStore::new(root, vault, limits),
+    }
+}
+
+/// Warns when nobody would see what partners send: the unit of the council is made by `baycase init`.
+pub(super) fn check_unit(council: &Council, models: &ReadModels) -> Result<(), Failure> {
+    let unit = council.own_unit();
+    if models.unit(&unit)?.is_none() {
+        tracing::warn!(
+            unit.id = %unit,
+            "Unit `{unit}` is not registered: nobody sees what partners send; run `baycase init` on this folder again"
+        );
+    }
+    Ok(())
+}
+
+/// Readiness follows the index: one that is halted shows lists and an outbox of the past.
+pub(super) fn watch(shutdown: &Shutdown, follower: &IndexFollower, readiness: &Readiness) {
+    let mut state = follower.state();
+    let readiness = readiness.clone();
+    let token = shutdown.token();
+    shutdown.spawn_named("referral-watch", async move {
+        loop {
+            let condition = match &*state.borrow_and_update() {
+                FollowerState::Running => Ok(()),
+                FollowerState::Halted { position, .. } => Err(format!("halted at position {position}")),
+            };
+            readiness.set("referrals", condition);
+            tokio::select! {
+                () = token.cancelled() => return,
+                changed = state.changed() => if changed.is_err() { return },
+            }
+        }
+    });
+}
+
+/// Begins to deliver, to fetch, and to look for what falls due.
+pub(super) fn run(shutdown: &Shutdown, council: &Arc<Council>, config: &Config, dir: &DataDir) -> Result<(), Failure> {
+    let options = worker_options(config)?;
+    let puller = Puller::new(council, &options, dir.root())?;
+    let worker = Worker::new(Arc::clone(council), options)?;
+    shutdown.spawn_named("delivery", worker.run(shutdown.token()));
+    if config.partner.peers.iter().any(|peer| peer.pull) {
+        shutdown.spawn_named("pull", puller.run(shutdown.token()));
+    }
+    sweep(shutdown, Arc::clone(council), config.partner.sweep());
+    Ok(())
+}
+
+fn worker_options(config: &Config) -> Result<WorkerOptions, Failure> {
+    let partner = &config.partner;
+    let millis = Duration::from_millis;
+    Ok(WorkerOptions {
+        holder: format!("delivery-{}", config.council.id),
+        lease: millis(partner.lease_ms),
+        base: millis(partner.base_ms),
+        max: millis(partner.max_ms),
+        attempts_max: partner.attempts_max,
+        give_up_after: Duration::from_secs(u64::from(partner.give_up_hours) * 3_600),
+        breaker_failures: partner.breaker_failures,
+        breaker_open: millis(partner.breaker_open_ms),
+        alarm_every: millis(partner.alarm_every_ms),
+        timeout: partner.timeout(),
+        evidence_timeout: partner.timeout().max(EVIDENCE_TIMEOUT),
+        poll_every: millis(partner.poll_ms),
+        identity: identity(partner)?,
+        ..WorkerOptions::default()
+    })
+}
+
+fn identity(partner: &PartnerConfig) -> Result<Option<Identity>, Failure> {
+    let (Some(certificate), Some(key)) = (&partner.client_certificate_file, &partner.client_key_file) else {
+        return Ok(None);
+    };
+    let read = |file: &std::path::Path| {
+        std::fs::read(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))
+    };
+    let mut pem = read(certificate)?;
+    pem.push(b'\n');
+    pem.extend(read(key)?);
+    Ok(Some(Identity::from_pem(pem)))
+}
+
+/// Carries out what falls due by itself, again and again. One sweep that is cut off is made again.
+fn sweep(shutdown: &Shutdown, council: Arc<Council>, every: Duration) {
+    let token = shutdown.token();
+    shutdown.spawn_named("sweep", async move {
+        loop {
+            let swept = tokio::select! {
+                () = token.cancelled() => return,
+                swept = council.sweep() => swept,
+            };
+            match swept {
+                Ok(report) if report == SweepReport::default() => {}
+                Ok(report) => tracing::info!(?report, "Carried out what had fallen due"),
+                Err(error) => tracing::error!(error = %error, "What has fallen due could not be looked for"),
+            }
+            tokio::select! {
+                () = token.cancelled() => return,
+                () = tokio::time::sleep(every) => {}
+            }
+        }
+    });
+}
+
+/// The partners' routes, with the configured limits.
+pub(super) fn door(council: &Arc<Council>, config: &Config, shutdown: &Shutdown) -> Router {
+    let partner = &config.partner;
+    let limits = EdgeLimits {
+        body_bytes_max: partner.body_bytes_max,
+        request_timeout: partner.timeout(),
+        ..EdgeLimits::default()
+    };
+    let per_second = partner.requests_per_minute.div_ceil(60);
+    let edge = PartnerEdge {
+        public_url: partner.public_url.clone(),
+        limits,
+        evidence_timeout: partner.timeout().max(EVIDENCE_TIMEOUT),
+        rate: LimitsConfig { requests_per_second: per_second, burst: per_second.saturating_mul(BURST_SECONDS) },
+        shutdown: shutdown.token(),
+        ..PartnerEdge::default()
+    };
+    partner::router(Arc::clone(council), edge)
+}
+
+/// Serves the partners' routes on a listener of their own, over TLS; answers its address.
+pub(super) async fn serve_apart(
+    shutdown: &Shutdown,
+    partner: &PartnerConfig,
+    listen: SocketAddr,
+    routes: Router,
+) -> Result<SocketAddr, Failure> {
+    let (Some(certificate), Some(key), Some(client_ca)) =
+        (&partner.tls_certificate_file, &partner.tls_key_file, &partner.client_ca_file)
+    else {
+        return Err("partner.listen needs partner.tls_certificate_file, tls_key_file and client_ca_file".into());
+    };
+    let files = TlsFiles { certificate: certificate.clone(), key: key.clone(), client_ca: client_ca.clone() };
+    let tls = server_config(&files)?;
+    let listener = TlsListener::new(TcpListener::bind(listen).await?, tls);
+    let addr = listener.addr()?;
+    let token = shutdown.token();
+    shutdown.spawn_vital("partners", async move {
+        let service = routes.into_make_service_with_connect_info::<TlsPeer>();
+        let served = axum::serve(listener, service).with_graceful_shutdown(token.cancelled_owned()).await;
+        if let Err(error) = served {
+            tracing::error!(error = %error, "The listener for partners ended");
+        }
+    });
+    Ok(addr)
+}
+
+/// Counts what waits and what was given up, for those who watch the metrics.
+pub(super) fn count(shutdown: &Shutdown, index: &ReferralIndex, metrics: &Metrics) {
+    let counts = Arc::new(Counts::default());
+    let (waiting, dead) = (Arc::clone(&counts), Arc::clone(&counts));
+    metrics.observe_number("partner_outbox_messages", "Messages to partners without a receipt", move || {
+        waiting.waiting.load(Ordering::Relaxed)
+    });
+    metrics.observe_number("partner_dead_letters", "Messages to partners that were given up", move || {
+        dead.dead.load(Ordering::Relaxed)
+    });
+    let (index, token) = (index.clone(), shutdown.token());
+    shutdown.spawn_named("partner-counts", async move {
+        loop {
+            let (of_task, counts) = (index.clone(), Arc::clone(&counts));
+            match tokio::task::spawn_blocking(move || counts.take(&of_task)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(error = %error, "The outbox cannot be counted"),
+                Err(error) => tracing::warn!(error = %error, "Counting the outbox broke off"),
+            }
+            tokio::select! {
+                () = token.cancelled() => return,
+                () = tokio::time::sleep(COUNT_EVERY) => {}
+            }
+        }
+    });
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    /// At most [`ROWS_MAX`] of each state: beyond that the exact number helps nobody.
+    waiting: AtomicU64,
+    dead: AtomicU64,
+}
+
+impl Counts {
+    fn take(&self, index: &ReferralIndex) -> Result<(), IndexError> {
+        let mut waiting: u64 = 0;
+        for state in [DeliveryState::Pending, DeliveryState::Leased] {
+            let filter = DeliveryFilter { state: Some(state), ..DeliveryFilter::default() };
+            let rows = index.deliveries(&filter, None, ROWS_MAX)?;
+            waiting = waiting.saturating_add(u64::try_from(rows.len()).unwrap_or(u64::MAX));
+        }
+        self.waiting.store(waiting, Ordering::Relaxed);
+        self.dead.store(index.dead_letters()?, Ordering::Relaxed);
+        Ok(())
+    }
+}

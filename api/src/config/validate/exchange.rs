@@ -1,0 +1,129 @@
+//! What the sections `council` and `partner` must satisfy, and what in them looks like a mistake.
+
+use cross_border::partner::{Partner, PartnerRegister, Place};
+use cross_border::peer::{Directory, Peer};
+
+use super::{Rule, Warning, chosen, http_url, invalid, within};
+use crate::config::{Config, ConfigError, PartnerConfig};
+
+/// Checks both sections.
+pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
+    own(config)?;
+    let partner = &config.partner;
+    limits(partner)?;
+    listener(partner, config.server.listen)?;
+    if partner.client_certificate_file.is_some() != partner.client_key_file.is_some() {
+        return Err(invalid("partner.client_certificate_file", "and partner.client_key_file are of no use alone"));
+    }
+    if partner.clamd.as_ref().is_some_and(|address| !is_host_and_port(address)) {
+        return Err(invalid("partner.clamd", "is not `host:port`"));
+    }
+    match Directory::new(config.council.id.clone(), partner.peers.clone()) {
+        Ok(_directory) => Ok(()),
+        Err(error) => Err(invalid("partner.peer", error.to_string())),
+    }
+}
+
+/// The council of this node as the register holds it.
+pub(super) fn own(config: &Config) -> Result<&'static Partner, ConfigError> {
+    let id = &config.council.id;
+    let own = PartnerRegister::builtin()
+        .get(id)
+        .ok_or_else(|| invalid("council.id", format!("is `{id}`, which is not in the register of councils")))?;
+    match config.council.region {
+        Some(region) if Place::of_seat(region) != Some(own.place) => {
+            Err(invalid("council.region", format!("is {region}, which is not in the place of `{id}`")))
+        }
+        Some(_) | None => Ok(own),
+    }
+}
+
+fn limits(partner: &PartnerConfig) -> Result<(), ConfigError> {
+    within("partner.body_bytes_max", partner.body_bytes_max, 1_024..=64 * 1024 * 1024)?;
+    within("partner.requests_per_minute", partner.requests_per_minute, 1..=1_000_000)?;
+    within("partner.timeout_ms", partner.timeout_ms, 10..=600_000)?;
+    within("partner.lease_ms", partner.lease_ms, 10..=3_600_000)?;
+    within("partner.base_ms", partner.base_ms, 1..=3_600_000)?;
+    within("partner.max_ms", partner.max_ms, partner.base_ms..=86_400_000)?;
+    within("partner.attempts_max", partner.attempts_max, 1..=10_000)?;
+    within("partner.give_up_hours", partner.give_up_hours, 1..=8_760)?;
+    within("partner.breaker_failures", partner.breaker_failures, 1..=1_000)?;
+    within("partner.breaker_open_ms", partner.breaker_open_ms, 1..=3_600_000)?;
+    within("partner.alarm_every_ms", partner.alarm_every_ms, 1..=86_400_000)?;
+    within("partner.poll_ms", partner.poll_ms, 10..=86_400_000)?;
+    within("partner.sweep_ms", partner.sweep_ms, 10..=86_400_000)
+}
+
+fn listener(partner: &PartnerConfig, main: std::net::SocketAddr) -> Result<(), ConfigError> {
+    if let Some(raw) = &partner.public_url {
+        let url = http_url("partner.public_url", raw)?;
+        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+            return Err(invalid("partner.public_url", "has more than scheme, host and port"));
+        }
+    }
+    let Some(listen) = partner.listen else { return Ok(()) };
+    if listen == main && listen.port() != 0 {
+        return Err(invalid("partner.listen", "is the same as server.listen"));
+    }
+    for (key, file) in [
+        ("partner.tls_certificate_file", &partner.tls_certificate_file),
+        ("partner.tls_key_file", &partner.tls_key_file),
+        ("partner.client_ca_file", &partner.client_ca_file),
+    ] {
+        if file.is_none() {
+            return Err(invalid(key, "is missing, without which partner.listen is of no use"));
+        }
+    }
+    Ok(())
+}
+
+fn is_host_and_port(address: &str) -> bool {
+    address
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0))
+}
+
+pub(super) fn warnings(partner: &PartnerConfig) -> Vec<Warning> {
+    let peers = |is: fn(&Peer) -> bool| partner.peers.iter().any(is);
+    let of_the_listener = [&partner.tls_certificate_file, &partner.tls_key_file, &partner.client_ca_file]
+        .iter()
+        .any(|file| file.is_some());
+    let table: [Rule; 7] = [
+        (
+            !partner.peers.is_empty() && partner.listen.is_none(),
+            &["partner.listen"],
+            "partners come in through server.listen, which speaks plain HTTP: something before it must end TLS",
+        ),
+        (
+            partner.listen.is_none() && of_the_listener,
+            &["partner.tls_certificate_file", "partner.tls_key_file", "partner.client_ca_file", "partner.listen"],
+            "none of these files is used without partner.listen",
+        ),
+        (
+            peers(|peer| !peer.certificates.is_empty()) && partner.listen.is_none(),
+            &["partner.peer.certificates", "partner.listen"],
+            "a partner is held to its certificate and nobody asks for it, so all its requests are refused",
+        ),
+        (
+            partner.lease_ms < partner.timeout_ms,
+            &["partner.lease_ms", "partner.timeout_ms"],
+            "a slow delivery outlasts its lease and may be attempted a second time meanwhile",
+        ),
+        (
+            peers(|peer| peer.keys.is_empty()),
+            &["partner.peer.keys"],
+            "nothing that a partner without keys signs can be checked, so all its requests are refused",
+        ),
+        (
+            peers(|peer| peer.allow_plain_http),
+            &["partner.peer.allow_plain_http"],
+            "messages about people go to a partner in clear",
+        ),
+        (
+            peers(|peer| peer.allow_private_address),
+            &["partner.peer.allow_private_address"],
+            "requests may go to addresses of the inner network, wherever the partner's name leads",
+        ),
+    ];
+    chosen(&table)
+}

@@ -1,0 +1,107 @@
+//! The edge for partner councils: `/partner/graphql` and `/partner/evidence/{referral}/{digest}`.
+//!
+//! A request is believed for its signature alone (RFC 9421). It is checked before anything looks at what the request
+//! asks for: the length of the body, the key, the certificate of the connection, the signature, that it comes for the
+//! first time, and the rate of its council. Every refusal has a code of the contract and is written to the journal.
+//!
+//! Architecture invariant: nothing behind [`guard`] runs for a request without a [`PartnerCaller`], and only [`guard`]
+//! makes one.
+
+mod evidence;
+mod gate;
+mod guard;
+mod refused;
+pub mod schema;
+pub mod tls;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use cross_border::council::Council;
+use cross_border::evidence::EVIDENCE_BYTES_MAX;
+use cross_border::exchange::Digest;
+use cross_border::partner::PartnerId;
+use cross_border::trust::KeyId;
+use tokio_util::sync::CancellationToken;
+
+use self::gate::SignedGate;
+use self::guard::Guard;
+use crate::config::LimitsConfig;
+use crate::edge::{self, EdgeLimits};
+
+/// Where the partners' GraphQL is served.
+pub const GRAPHQL_PATH: &str = "/partner/graphql";
+/// Where files are served; behind it come the referral and the digest.
+pub const EVIDENCE_PATH: &str = "/partner/evidence";
+
+/// How the edge for partners is set up.
+#[derive(Debug, Clone)]
+pub struct PartnerEdge {
+    /// The address under which the partners know this node, without a path: `https://exchange.council.example`. Their
+    /// signatures cover it. Without it the scheme of the listener and the `Host` header are put together, which is
+    /// right where nothing stands between the partners and this listener.
+    pub public_url: Option<String>,
+    /// Limits of one GraphQL request; `body_bytes_max` and `request_timeout` bound its body.
+    pub limits: EdgeLimits,
+    /// Bytes of a file. One more is `BODY_TOO_LARGE` (413).
+    pub evidence_bytes_max: usize,
+    /// Time to read a file; then `TIMEOUT`.
+    pub evidence_timeout: Duration,
+    /// GraphQL bodies read at once over all partners, and so the memory of those who have not shown yet who they are.
+    /// One more is `UNAVAILABLE`.
+    pub bodies_max: usize,
+    /// Files read at once.
+    pub files_max: usize,
+    /// Requests of one council.
+    pub rate: LimitsConfig,
+    /// Ends when the server stops.
+    pub shutdown: CancellationToken,
+}
+
+impl Default for PartnerEdge {
+    fn default() -> Self {
+        Self {
+            public_url: None,
+            limits: EdgeLimits::default(),
+            evidence_bytes_max: EVIDENCE_BYTES_MAX,
+            evidence_timeout: Duration::from_secs(60),
+            bodies_max: 256,
+            files_max: 8,
+            rate: LimitsConfig { requests_per_second: 50, burst: 200 },
+            shutdown: CancellationToken::new(),
+        }
+    }
+}
+
+/// A partner council whose request was found to be its own. Resolvers and handlers find it in the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartnerCaller {
+    /// The council.
+    pub partner: PartnerId,
+    /// The key that signed the request.
+    pub key: KeyId,
+    /// SHA-256 of the request's body, for the journal.
+    pub body: Digest,
+}
+
+/// Builds the routes for partners.
+///
+/// Build them once and clone them where two listeners serve them: the table of used signatures and the rates are in
+/// here, and a signature that was used at one listener must not be good at the other.
+pub fn router(council: Arc<Council>, options: PartnerEdge) -> Router {
+    let guard = Arc::new(Guard::new(Arc::clone(&council), &options));
+    let gate = Arc::new(SignedGate::new(guard.limiter()));
+    let PartnerEdge { limits, shutdown, evidence_bytes_max, .. } = options;
+    let now = Arc::clone(&council.now);
+    let schema = schema::schema(Arc::clone(&council));
+    edge::post_router(GRAPHQL_PATH, schema, gate, limits, shutdown, now)
+        .merge(evidence::routes(council, evidence_bytes_max))
+        .route_layer(from_fn_with_state(guard, guard::check))
+}

@@ -1,0 +1,51 @@
+//! The partners' gatekeeper of the GraphQL edge: whoever came through the guard is let in.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::http::StatusCode;
+
+use super::PartnerCaller;
+use crate::edge::{Admitted, Gatekeeper, Presented, Refusal};
+use crate::limiter::Limiter;
+
+/// Admits the callers that the guard has found.
+pub(super) struct SignedGate {
+    limiter: Arc<Limiter>,
+}
+
+impl SignedGate {
+    /// A gate over the limiter that the guard has charged with one request.
+    pub(super) fn new(limiter: Arc<Limiter>) -> Self {
+        Self { limiter }
+    }
+}
+
+#[async_trait]
+impl Gatekeeper for SignedGate {
+    type Principal = PartnerCaller;
+
+    async fn authenticate(&self, presented: Presented<'_>) -> Result<Admitted<PartnerCaller>, Refusal> {
+        match presented.extensions.get::<PartnerCaller>() {
+            Some(caller) => Ok(Admitted { principal: caller.clone(), expires_at: None }),
+            None => {
+                tracing::error!("The partners' edge was reached without its guard");
+                let message = "an error of ours; nothing was done".to_owned();
+                Err(Refusal { status: StatusCode::INTERNAL_SERVER_ERROR, code: "INTERNAL", message })
+            }
+        }
+    }
+
+    async fn charge(&self, caller: &PartnerCaller, cost: u32) -> Result<(), Refusal> {
+        // The request itself was charged before its body was looked at; what is left is what a long document costs.
+        let more = cost.saturating_sub(1);
+        if more == 0 {
+            return Ok(());
+        }
+        self.limiter.check(caller.partner.as_str(), more).map_err(|wait| Refusal {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            code: "RATE_LIMITED",
+            message: wait.to_string(),
+        })
+    }
+}

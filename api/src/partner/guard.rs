@@ -1,0 +1,235 @@
+//! What every request of a partner goes through before anything looks at what it asks for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::HOST;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method};
+use axum::middleware::Next;
+use axum::response::Response;
+use cross_border::council::Council;
+use cross_border::exchange::{Digest, Refusal, RefusalCode};
+use cross_border::partner::PartnerId;
+use cross_border::peer::{KeyLookup, Peer};
+use cross_border::security;
+use cross_border::trust::KeyId;
+use cross_border::trust::http_signature::{Presented, RequestRefused, claimed, verify_request};
+use cross_border::trust::replay::ReplayTable;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::tls::TlsPeer;
+use super::{EVIDENCE_PATH, PartnerCaller, PartnerEdge, refused};
+use crate::edge::body::{self, Unread};
+use crate::edge::{self, Refused, RequestId};
+use crate::limiter::Limiter;
+
+/// The header that carries the id which the journal and our log know a request by.
+const REQUEST_ID: &str = "x-request-id";
+
+/// What stands in for a body that was not read yet: that there is one decides what a signature must cover.
+const SOME_BODY: &[u8] = b"?";
+
+/// The checks, and what they remember.
+pub(super) struct Guard {
+    council: Arc<Council>,
+    public_url: Option<String>,
+    replay: ReplayTable,
+    limiter: Arc<Limiter>,
+    graphql: Door,
+    files: Door,
+}
+
+/// The bounds of what comes in one way.
+struct Door {
+    bytes_max: usize,
+    patience: Duration,
+    /// Bodies that may lie in memory at once.
+    places: Semaphore,
+}
+
+impl Door {
+    fn new(bytes_max: usize, patience: Duration, places: usize) -> Self {
+        Self { bytes_max, patience, places: Semaphore::new(places.min(Semaphore::MAX_PERMITS)) }
+    }
+}
+
+/// What is known of a request by now, for the journal.
+#[derive(Default)]
+struct Known {
+    partner: Option<PartnerId>,
+    key: Option<KeyId>,
+    body: Option<Digest>,
+    /// How long the caller should wait, if it is told to.
+    wait: Option<Duration>,
+}
+
+/// A request that may go on.
+struct Admitted<'g> {
+    caller: PartnerCaller,
+    body: Vec<u8>,
+    /// Kept until the answer is there.
+    _place: SemaphorePermit<'g>,
+}
+
+/// Lets a request through that is a partner's own, and answers every other one itself.
+pub(super) async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    let request_id = edge::request_id((guard.council.now)());
+    let (mut parts, body) = request.into_parts();
+    let what = format!("{} {}", parts.method, if is_file(&parts) { EVIDENCE_PATH } else { super::GRAPHQL_PATH });
+    let mut known = Known::default();
+    let mut response = match guard.admit(&parts, body, &mut known).await {
+        Ok(Admitted { caller, body, _place }) => {
+            parts.extensions.insert(RequestId(request_id.clone()));
+            parts.extensions.insert(caller);
+            let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+            // What GraphQL did not execute was refused by nobody behind this.
+            if let Some(Refused(code)) = response.extensions().get::<Refused>().cloned() {
+                guard.record(&code, &what, &request_id, known).await;
+            }
+            response
+        }
+        Err(refusal) => {
+            let wait = known.wait;
+            // The words of a refusal here are about headers and lengths, never about what a body says.
+            let what = format!("{what}: {}", refusal.message);
+            guard.record(refusal.code.code(), &what, &request_id, known).await;
+            refused::answer(&refusal, &request_id, wait)
+        }
+    };
+    if let Ok(request_id) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert(REQUEST_ID, request_id);
+    }
+    response
+}
+
+impl Guard {
+    /// The checks of one node. What was signed before this moment is refused: its nonces are not known any more.
+    pub(super) fn new(council: Arc<Council>, options: &PartnerEdge) -> Self {
+        let started_at = (council.now)();
+        Self {
+            council,
+            public_url: options.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
+            replay: ReplayTable::new(started_at),
+            limiter: Arc::new(Limiter::new(&options.rate)),
+            graphql: Door::new(options.limits.body_bytes_max, options.limits.request_timeout, options.bodies_max),
+            files: Door::new(options.evidence_bytes_max, options.evidence_timeout, options.files_max),
+        }
+    }
+
+    /// The rates of the councils, which a long document is charged to as well.
+    pub(super) fn limiter(&self) -> Arc<Limiter> {
+        Arc::clone(&self.limiter)
+    }
+
+    /// From the outside in: what the headers tell costs no body, and only what is signed counts against a council.
+    async fn admit(&self, parts: &Parts, body: Body, known: &mut Known) -> Result<Admitted<'_>, Refusal> {
+        let target = self.target(parts)?;
+        let has_body = matches!(parts.method, Method::POST | Method::PUT);
+        let expected = if has_body { SOME_BODY } else { &[][..] };
+        let claim = claimed(&presented(parts, &target, expected)).map_err(refusal_of)?;
+        known.key = Some(claim.key.clone());
+        let now = (self.council.now)();
+        let (peer, key) = match self.council.directory.key(&claim.key, now) {
+            KeyLookup::Valid(peer, key) => (peer, key),
+            KeyLookup::Unknown => return Err(refusal_of(RequestRefused::UnknownKey)),
+            KeyLookup::NotValid => return Err(refusal_of(RequestRefused::KeyNotValid)),
+        };
+        known.partner = Some(peer.id.clone());
+        self.check_certificate(peer, certificate_of(parts))?;
+        let door = if is_file(parts) { &self.files } else { &self.graphql };
+        let place = door.places.try_acquire().map_err(|_full| {
+            Refusal::new(RefusalCode::Unavailable, "as many requests are being read as may be; try again in a moment")
+        })?;
+        let body = door.read(body).await?;
+        let digest = Digest::of(&body);
+        known.body = Some(digest.clone());
+        // Reading takes time: a signature must be valid when the request is whole.
+        let now = (self.council.now)();
+        let claim = verify_request(&presented(parts, &target, &body), key, now).map_err(refusal_of)?;
+        self.replay.take(&claim, now).map_err(refusal_of)?;
+        self.limiter.check(peer.id.as_str(), 1).map_err(|wait| {
+            known.wait = Some(wait.after);
+            Refusal::new(RefusalCode::RateLimited, wait.to_string())
+        })?;
+        let caller = PartnerCaller { partner: peer.id.clone(), key: key.id.clone(), body: digest };
+        Ok(Admitted { caller, body, _place: place })
+    }
+
+    /// The address that the partner asked, as it knows it.
+    fn target(&self, parts: &Parts) -> Result<String, Refusal> {
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        if let Some(url) = &self.public_url {
+            return Ok(format!("{url}{path}"));
+        }
+        let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+        let Some(host) = parts.uri.authority().map(|authority| authority.as_str()).or(host) else {
+            return Err(Refusal::new(RefusalCode::Invalid, "the request names no host"));
+        };
+        let scheme = if certificate_of(parts).is_some() { "https" } else { "http" };
+        Ok(format!("{scheme}://{host}{path}"))
+    }
+
+    /// A council whose certificates are known comes with one of them; nobody comes with one of another council.
+    fn check_certificate(&self, peer: &Peer, shown: Option<&Digest>) -> Result<(), Refusal> {
+        let has = |peer: &Peer, shown: &Digest| peer.certificates.iter().any(|known| known == shown.as_str());
+        let message = match shown {
+            None if peer.certificates.is_empty() => return Ok(()),
+            None => "this council must come with its client certificate",
+            Some(shown) if has(peer, shown) => return Ok(()),
+            Some(shown) => {
+                let is_of_another = self.council.directory.peers().iter().any(|other| has(other, shown));
+                if peer.certificates.is_empty() && !is_of_another {
+                    return Ok(());
+                }
+                "the client certificate is not one of the council whose key signed"
+            }
+        };
+        Err(Refusal::new(RefusalCode::CertificateRefused, message))
+    }
+
+    async fn record(&self, code: &str, what: &str, request_id: &str, known: Known) {
+        let refused = security::Refused {
+            code: code.to_owned(),
+            partner: known.partner,
+            key: known.key.map(|key| key.to_string()),
+            what: what.to_owned(),
+            digest: known.body,
+            request_id: Some(request_id.to_owned()),
+        };
+        self.council.journal.record(refused).await;
+    }
+}
+
+impl Door {
+    async fn read(&self, body: Body) -> Result<Vec<u8>, Refusal> {
+        let (code, message) = match body::read(body, self.bytes_max, self.patience).await {
+            Ok(bytes) => return Ok(bytes),
+            Err(Unread::TooLong) => {
+                (RefusalCode::BodyTooLarge, format!("the body is longer than {} bytes", self.bytes_max))
+            }
+            Err(Unread::TooSlow) => (RefusalCode::Timeout, "the body took too long".to_owned()),
+            Err(Unread::Broken) => (RefusalCode::Invalid, "the body could not be read".to_owned()),
+        };
+        Err(Refusal::new(code, message))
+    }
+}
+
+fn presented<'a>(parts: &'a Parts, target: &'a str, body: &'a [u8]) -> Presented<'a> {
+    Presented { method: &parts.method, target, headers: &parts.headers, body }
+}
+
+fn refusal_of(refused: RequestRefused) -> Refusal {
+    Refusal::new(refused.code(), refused.to_string())
+}
+
+fn is_file(parts: &Parts) -> bool {
+    parts.uri.path().starts_with(EVIDENCE_PATH)
+}
+
+/// The certificate that the connection came with, if it came through mutual TLS.
+fn certificate_of(parts: &Parts) -> Option<&Digest> {
+    parts.extensions.get::<ConnectInfo<TlsPeer>>()?.0.certificate.as_ref()
+}

@@ -1,0 +1,6 @@
+//! The edge as another council meets it.
+
+mod exchange;
+mod files;
+mod guard;
+mod guide;

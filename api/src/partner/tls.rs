@@ -1,0 +1,236 @@
+//! The listener for partners: TLS in which both sides show a certificate.
+//!
+//! A handshake is a task of its own with an end, and their number is bounded, so that a client that connects and says
+//! nothing holds up nobody. Who a client is by its certificate travels with the connection as [`TlsPeer`]; which
+//! certificate belongs to which council is decided where the request's signature is checked.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
+use cross_border::exchange::Digest;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
+use rustls::version::{TLS12, TLS13};
+use rustls::{RootCertStore, ServerConfig};
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+/// Time for a handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Handshakes under way at once. When one more comes, the oldest gives way: it had the most time.
+const HANDSHAKES_MAX: usize = 256;
+
+/// Wait after an error of the system, such as too many open files, before the next connection is taken.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The files (PEM) that a listener is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Our certificate, then those between it and its issuer's root.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// The certificates of the authorities whose clients are let in.
+    pub client_ca: PathBuf,
+}
+
+/// Why the listener cannot be made.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    #[error("{} cannot be read as PEM", .path.display())]
+    Pem { path: PathBuf, source: pem::Error },
+    #[error("{} holds no certificate", .path.display())]
+    Empty { path: PathBuf },
+    #[error("a certificate in {} cannot be a root", .path.display())]
+    Root { path: PathBuf, source: rustls::Error },
+    #[error("the clients' authorities cannot be used")]
+    Clients(#[source] VerifierBuilderError),
+    #[error("certificate and key cannot be used; do they belong together?")]
+    Identity(#[source] rustls::Error),
+}
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsPeer {
+    pub addr: SocketAddr,
+    /// The SHA-256 of the client's certificate (DER). `None` only for the listener's own address.
+    pub certificate: Option<Digest>,
+}
+
+impl Connected<IncomingStream<'_, TlsListener>> for TlsPeer {
+    fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
+        stream.remote_addr().clone()
+    }
+}
+
+/// Reads the files and builds what the listener needs. No client comes in without a certificate of the authorities.
+///
+/// # Errors
+/// [`TlsError`] names the file.
+pub fn server_config(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
+    // The provider is named here and never installed for the process: another library's choice must not change ours.
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut roots = RootCertStore::empty();
+    for root in certificates(&files.client_ca)? {
+        roots.add(root).map_err(|source| TlsError::Root { path: files.client_ca.clone(), source })?;
+    }
+    let chain = certificates(&files.certificate)?;
+    let key =
+        PrivateKeyDer::from_pem_file(&files.key).map_err(|source| TlsError::Pem { path: files.key.clone(), source })?;
+    build(provider, roots, chain, key)
+}
+
+fn build(
+    provider: Arc<CryptoProvider>,
+    roots: RootCertStore,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<ServerConfig, TlsError> {
+    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+        .build()
+        .map_err(TlsError::Clients)?;
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&TLS13, &TLS12])
+        .map_err(TlsError::Identity)?
+        .with_client_cert_verifier(clients)
+        .with_single_cert(chain, key)
+        .map_err(TlsError::Identity)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let failed = |source| TlsError::Pem { path: path.to_owned(), source };
+    let found: Vec<CertificateDer<'static>> =
+        CertificateDer::pem_file_iter(path).map_err(failed)?.collect::<Result<_, _>>().map_err(failed)?;
+    if found.is_empty() { Err(TlsError::Empty { path: path.to_owned() }) } else { Ok(found) }
+}
+
+/// Accepts connections whose handshake has succeeded.
+///
+/// Serve it with `into_make_service_with_connect_info::<TlsPeer>()`, or nobody learns of the certificates.
+pub struct TlsListener {
+    tcp: TcpListener,
+    acceptor: TlsAcceptor,
+    handshakes: JoinSet<Option<(TlsStream<TcpStream>, TlsPeer)>>,
+    /// The handshakes under way, the oldest first.
+    order: VecDeque<AbortHandle>,
+    patience: Duration,
+    handshakes_max: usize,
+}
+
+impl std::fmt::Debug for TlsListener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TlsListener").field("tcp", &self.tcp).finish_non_exhaustive()
+    }
+}
+
+impl TlsListener {
+    /// A listener over a bound socket.
+    #[must_use]
+    pub fn new(tcp: TcpListener, config: ServerConfig) -> Self {
+        Self {
+            tcp,
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+            handshakes: JoinSet::new(),
+            order: VecDeque::new(),
+            patience: HANDSHAKE_TIMEOUT,
+            handshakes_max: HANDSHAKES_MAX,
+        }
+    }
+
+    /// The address it is bound to.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn addr(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+
+    /// Begins a handshake; where as many are under way as may be, the oldest gives way.
+    fn begin(&mut self, stream: TcpStream, addr: SocketAddr) {
+        self.order.retain(|handshake| !handshake.is_finished());
+        while self.order.len() >= self.handshakes_max {
+            let Some(oldest) = self.order.pop_front() else { break };
+            oldest.abort();
+        }
+        let handshake = shake(self.acceptor.clone(), stream, addr, self.patience);
+        self.order.push_back(self.handshakes.spawn(handshake));
+    }
+}
+
+/// One handshake. A failure is logged without the address, which may be a person's.
+async fn shake(
+    acceptor: TlsAcceptor,
+    stream: TcpStream,
+    addr: SocketAddr,
+    patience: Duration,
+) -> Option<(TlsStream<TcpStream>, TlsPeer)> {
+    let stream = match tokio::time::timeout(patience, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => {
+            tracing::info!(error = %error, "A handshake on the listener for partners failed");
+            return None;
+        }
+        Err(_elapsed) => {
+            tracing::info!("A handshake on the listener for partners took too long");
+            return None;
+        }
+    };
+    let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    // The verifier lets nobody in without one; this holds even if its settings ever change.
+    let certificate = Digest::of(shown?);
+    Some((stream, TlsPeer { addr, certificate: Some(certificate) }))
+}
+
+impl Listener for TlsListener {
+    type Io = TlsStream<TcpStream>;
+    type Addr = TlsPeer;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            tokio::select! {
+                Some(ended) = self.handshakes.join_next(), if !self.handshakes.is_empty() => {
+                    if let Ok(Some(connection)) = ended {
+                        return connection;
+                    }
+                }
+                accepted = self.tcp.accept() => match accepted {
+                    Ok((stream, addr)) => self.begin(stream, addr),
+                    Err(error) if is_of_the_connection(&error) => {}
+                    Err(error) => {
+                        tracing::error!(error = %error, "The listener for partners could not take a connection");
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                },
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<TlsPeer> {
+        Ok(TlsPeer { addr: self.tcp.local_addr()?, certificate: None })
+    }
+}
+
+/// Whether an error concerns one connection, so that the next can be taken at once.
+fn is_of_the_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    )
+}
+
+#[cfg(test)]
+mod tests;

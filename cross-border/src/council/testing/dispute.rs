@@ -1,0 +1,214 @@
+//! A dispute with everything that a filing can hold, and its way up to the submission.
+
+use domain::complaint::event::Respondent;
+use domain::complaint::register::Register;
+use domain::complaint::{Act as ComplaintAct, Complaint, ComplaintCommand};
+use domain::filing::{Complainant, Filing, FilingItem, ItemKind, Received, RegisterFiling, registration};
+use domain::id::{ComplaintId, FilingId, SubjectId};
+use domain::money::{Currency, Money};
+use domain::region::RegionCode;
+use domain::vocabulary::{Category, Channel};
+use event_log::execute::{Issue, execute};
+
+use super::{FIRST, MACAO, Node, SECOND, day, text};
+use crate::council::Ask;
+use crate::exchange::{AgeBand, Purchase};
+use crate::partner::{Language, PartnerId, Place};
+use crate::referral::assess::Assess;
+use crate::referral::capture_consent::CaptureConsent;
+use crate::referral::draft::Draft;
+use crate::referral::event::{Assessed, ConsentCaptured, Drafted, Filed, ImpactAssessment, Instrument};
+use crate::referral::present::Present;
+use crate::referral::vocabulary::{ConsentChannel, DataField, Direction, LegalRoute, Purpose};
+use crate::referral::{Act, ReferralId};
+
+/// What must never stand in a log in clear.
+pub(crate) const NAME: &str = "陈大文";
+pub(crate) const PHONE: &str = "13800138000";
+pub(crate) const ADDRESS: &str = "越秀区某某路一号";
+pub(crate) const FACTS: &str = "在旺角买的手机三天就坏了，商家拒绝退款";
+pub(crate) const REQUEST: &str = "要求退还全部货款";
+pub(crate) const NOTE: &str = "已致电陈大文先生说明情况";
+
+impl Node {
+    /// A complaint with everything that a filing can hold.
+    pub(crate) async fn file_complaint(&self) -> ComplaintId {
+        let filing = FilingId::derived(self.own().as_str(), "1");
+        let subject = SubjectId::in_filing(filing, "complainant");
+        let seal = |purpose: &str, text: &str| self.council.vault.seal(subject, purpose, text).unwrap();
+        let received = Received {
+            filing,
+            source: self.own().as_str().to_owned(),
+            external_number: "1".to_owned(),
+            channel: Channel::Phone,
+            region: seat(self.council.place()),
+            unit: self.unit.clone(),
+            complainant: Some(Complainant {
+                name: seal("name", NAME),
+                phone: seal("phone", PHONE),
+                address: Some(seal("address", ADDRESS)),
+                consents_to_disclosure: false,
+                consents_to_delegation: false,
+            }),
+        };
+        let item = FilingItem {
+            item: 1,
+            kind: ItemKind::Complaint,
+            number: "1-C1".to_owned(),
+            category: Category::Quality,
+            respondent: Some(Respondent {
+                name: "旺角电讯有限公司".to_owned(),
+                uscc: None,
+                address: Some("旺角西洋菜街1号".to_owned()),
+            }),
+            amount: Some(Money::new(128_800, Currency::Hkd).unwrap()),
+            remedies: Vec::new(),
+            facts: Some(seal("facts", FACTS)),
+            source: None,
+        };
+        let complaint = ComplaintId::of_item(filing, 1);
+        let registered = registration(&received, &item);
+        let ctx = self.council.context(&self.unit, FIRST);
+        let (log, issue) = (self.log.as_ref(), Issue::default());
+        let body = RegisterFiling { at: None, received, items: vec![item] };
+        execute::<Filing>(log, &filing.stream(), self.command(), &issue, None, &ctx, body).await.unwrap();
+        let act = ComplaintAct::Register(Box::new(Register { registered, handler: None }));
+        let body = ComplaintCommand { at: None, act };
+        execute::<Complaint>(log, &complaint.stream(), self.command(), &issue, None, &ctx, body).await.unwrap();
+        complaint
+    }
+
+    /// Drafted, consented to, assessed and presented: only the second person is missing.
+    pub(crate) async fn prepare(&self, to: &PartnerId) -> ReferralId {
+        let complaint = self.file_complaint().await;
+        let id = ReferralId::outbound(complaint, to, 1);
+        let drafted = Drafted {
+            referral: id,
+            direction: Direction::Outbound,
+            complaint: Some(complaint),
+            council: self.unit.clone(),
+            seat: seat(self.council.place()),
+            partner: to.clone(),
+            purpose: Purpose::Conciliation,
+            partner_reference: None,
+        };
+        let filing = FilingId::derived(self.own().as_str(), "1");
+        let present = Present {
+            subject: SubjectId::in_filing(filing, "complainant"),
+            age: AgeBand::Adult,
+            retention_to: day("2027-05-18"),
+            fields: fields(),
+            onward_to: None,
+        };
+        for act in [
+            Act::Draft(Box::new(Draft { drafted })),
+            Act::CaptureConsent(Box::new(CaptureConsent { consent: consent(to) })),
+            Act::Assess(Box::new(Assess { assessed: assessed(self.council.place(), to) })),
+            Act::Present(present),
+        ] {
+            self.act(id, FIRST, act).await.unwrap();
+        }
+        id
+    }
+
+    /// Prepared, composed and let go by the second person.
+    pub(crate) async fn submit(&self, to: &PartnerId) -> ReferralId {
+        let id = self.prepare(to).await;
+        let submission = self.council.compose(self.complaint(), ask(self.council.place(), to)).await.unwrap();
+        let caller = self.caller(SECOND);
+        self.council.submit(id, self.command(), caller, None, submission).await.unwrap();
+        id
+    }
+
+    pub(crate) fn complaint(&self) -> ComplaintId {
+        ComplaintId::of_item(FilingId::derived(self.own().as_str(), "1"), 1)
+    }
+}
+
+pub(crate) fn seat(place: Place) -> RegionCode {
+    RegionCode::parse(match place {
+        Place::Guangdong => "440104",
+        Place::HongKong => "810000",
+        Place::Macao => "820000",
+    })
+    .unwrap()
+}
+
+/// What every partner takes and the filing holds.
+pub(crate) fn fields() -> Vec<DataField> {
+    vec![
+        DataField::ConsumerName,
+        DataField::ConsumerContact,
+        DataField::TraderName,
+        DataField::PurchaseItem,
+        DataField::PurchaseAmount,
+        DataField::Facts,
+        DataField::Request,
+        DataField::Evidence,
+    ]
+}
+
+fn consent(to: &PartnerId) -> ConsentCaptured {
+    ConsentCaptured {
+        consent: "C-1".to_owned(),
+        text_version: "2026-1".to_owned(),
+        language: Language::SimplifiedChinese,
+        channel: ConsentChannel::Online,
+        recipient: to.clone(),
+        purpose: Purpose::Conciliation,
+        fields: fields(),
+        evidence: "a".repeat(64),
+        by_guardian: false,
+    }
+}
+
+/// The way on which data leave this place for that council.
+fn route(from: Place, to: &PartnerId) -> LegalRoute {
+    match from {
+        Place::Guangdong if to.as_str() == MACAO => LegalRoute::GbaMacao,
+        Place::Guangdong => LegalRoute::GbaHongKong,
+        Place::HongKong => LegalRoute::PdpoConsent,
+        Place::Macao => LegalRoute::MacaoConsent,
+    }
+}
+
+fn assessed(from: Place, to: &PartnerId) -> Assessed {
+    let instrument = Instrument {
+        number: "SCC-2026-1".to_owned(),
+        valid_from: day("2026-01-01"),
+        valid_to: day("2026-12-31"),
+        filing: Some(Filed { number: "F-1".to_owned(), on: day("2026-01-09") }),
+    };
+    let impact = ImpactAssessment {
+        number: "PIA-1".to_owned(),
+        version: 2,
+        assessed_on: day("2026-03-01"),
+        valid_to: day("2026-12-31"),
+    };
+    Assessed {
+        route: route(from, to),
+        instrument: (from == Place::Guangdong).then_some(instrument),
+        impact: (from == Place::Guangdong).then_some(impact),
+        important_data: false,
+    }
+}
+
+pub(crate) fn ask(from: Place, to: &PartnerId) -> Ask {
+    Ask {
+        fields: fields(),
+        purpose: Purpose::Conciliation,
+        language: None,
+        facts_in: Language::SimplifiedChinese,
+        trader_link: None,
+        purchase: Purchase { item: Some("手机".to_owned()), ..Purchase::default() },
+        request: Some(text(Language::SimplifiedChinese, REQUEST)),
+        renditions: vec![Language::TraditionalHongKong],
+        evidence: Vec::new(),
+        consent: "C-1".to_owned(),
+        consent_text_version: "2026-1".to_owned(),
+        route: route(from, to),
+        contract: (from == Place::Guangdong).then(|| "SCC-2026-1".to_owned()),
+        retention_to: day("2027-05-18"),
+        rights_contact: "12345".to_owned(),
+    }
+}

@@ -1,0 +1,11 @@
+//! The service of two councils as they use it on each other.
+
+mod compose;
+mod crossing;
+mod duplicates;
+mod evidence;
+mod life;
+mod privacy;
+mod recall;
+mod refusals;
+mod reminders;

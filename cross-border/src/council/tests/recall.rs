@@ -1,0 +1,178 @@
+//! A consent is withdrawn, the referral recalled, the data erased at the other end, and that is told.
+
+use chrono::Duration;
+use domain::id::SubjectId;
+
+use crate::council::testing::dispute::NOTE;
+use crate::council::testing::{FIRST, Node, Pair, text};
+use crate::council::{CouncilError, SweepReport};
+use crate::exchange::body::{Acknowledgement, Outcome, OutcomeAcknowledgement, Progress};
+use crate::exchange::{MessageKind, RefusalCode, Side, Step};
+use crate::partner::Language;
+use crate::referral::vocabulary::{ProgressKind, ReferralOutcome};
+use crate::referral::withdraw_consent::WithdrawConsent;
+use crate::referral::{Act, ReferralId, Stage};
+
+async fn sweep(node: &Node) -> SweepReport {
+    node.catch_up();
+    let report = node.council.sweep().await.unwrap();
+    node.catch_up();
+    assert_eq!(report.failed, 0, "{report:?}");
+    report
+}
+
+async fn withdraw(pair: &Pair, here: ReferralId) {
+    pair.origin.act(here, FIRST, Act::WithdrawConsent(WithdrawConsent {})).await.unwrap();
+}
+
+fn noted(kind: ProgressKind) -> Progress {
+    Progress { progress: kind, note: Some(text(Language::TraditionalHongKong, NOTE)) }
+}
+
+/// What can still be read of each message.
+async fn readable(node: &Node, id: ReferralId) -> Vec<(MessageKind, bool)> {
+    let messages = node.council.content(id).await.unwrap();
+    messages.iter().map(|message| (message.kind, message.said.is_some())).collect()
+}
+
+#[tokio::test]
+async fn a_withdrawn_consent_is_recalled_and_the_data_erased_at_the_other_end() {
+    let pair = Pair::new();
+    let (here, there) = pair.delivered().await;
+    assert_eq!(sweep(&pair.origin).await, SweepReport::default());
+    withdraw(&pair, here).await;
+    assert_eq!(sweep(&pair.origin).await, SweepReport { recalled: 1, ..SweepReport::default() });
+    assert_eq!(sweep(&pair.origin).await, SweepReport::default(), "once");
+    pair.origin.deliver(here, &pair.target).await;
+    assert_eq!(pair.target.stage(there).await, Stage::Recalled { after_sending: true, erased: None });
+    assert_eq!(
+        readable(&pair.target, there).await,
+        [(MessageKind::Submission, true), (MessageKind::Recall, true)],
+        "nothing is erased before it is swept"
+    );
+
+    assert_eq!(sweep(&pair.target).await, SweepReport { erased: 1, ..SweepReport::default() });
+    assert_eq!(sweep(&pair.target).await, SweepReport::default(), "once");
+    let subject = SubjectId::of_referral(there.as_uuid());
+    assert!(pair.target.council.vault.seal(subject, "message", "anything").is_err());
+    assert_eq!(
+        readable(&pair.target, there).await,
+        [(MessageKind::Submission, false), (MessageKind::Recall, false), (MessageKind::RecallAnswer, true)]
+    );
+    pair.target.deliver(there, &pair.origin).await;
+    let stage = pair.assert_agreed(here).await;
+    assert_eq!(stage, Stage::Recalled { after_sending: true, erased: Some(true) });
+    assert!(readable(&pair.origin, here).await.iter().all(|(_, readable)| *readable), "the sender keeps its own");
+}
+
+#[tokio::test]
+async fn what_was_said_before_reaches_the_other_end_first_but_no_longer_than_the_answer_may_take() {
+    let pair = Pair::new();
+    let (here, there) = pair.delivered().await;
+    pair.target.tell(there, Acknowledgement { reference: "T-9".to_owned() }).await.unwrap();
+    withdraw(&pair, here).await;
+    sweep(&pair.origin).await;
+    pair.origin.deliver(here, &pair.target).await;
+    let waiting = SweepReport { waiting: 1, ..SweepReport::default() };
+    assert_eq!(sweep(&pair.target).await, waiting);
+    assert!(readable(&pair.target, there).await.iter().all(|(_, readable)| *readable));
+
+    let by = pair.target.transfer(there).await.clocks[&Step::RecallAnswer].by;
+    while domain::day::local_day(pair.clock.now()) < by {
+        assert_eq!(sweep(&pair.target).await.waiting, 1);
+        pair.clock.advance(Duration::days(1));
+    }
+    let report = sweep(&pair.target).await;
+    assert_eq!((report.waiting, report.erased), (0, 1));
+
+    // The same once more, with the partner reached in time.
+    let pair = Pair::new();
+    let (here, there) = pair.delivered().await;
+    pair.target.tell(there, Acknowledgement { reference: "T-9".to_owned() }).await.unwrap();
+    withdraw(&pair, here).await;
+    sweep(&pair.origin).await;
+    pair.origin.deliver(here, &pair.target).await;
+    assert_eq!(sweep(&pair.target).await, waiting);
+    pair.target.deliver(there, &pair.origin).await;
+    assert_eq!(sweep(&pair.target).await, SweepReport { erased: 1, ..SweepReport::default() });
+    pair.settle(here).await;
+    let stage = pair.assert_agreed(here).await;
+    assert_eq!(stage, Stage::Recalled { after_sending: true, erased: Some(true) });
+}
+
+#[tokio::test]
+async fn a_reminder_that_crosses_the_erasure_is_taken_and_erased() {
+    let pair = Pair::new();
+    let (here, there) = pair.delivered().await;
+    withdraw(&pair, here).await;
+    sweep(&pair.origin).await;
+    pair.origin.deliver(here, &pair.target).await;
+    // Nobody answers for three weeks; then the reminder and the erasure cross each other.
+    pair.clock.set("2026-06-08T10:00:00+08:00");
+    assert_eq!(sweep(&pair.origin).await.reminded, 1);
+    assert_eq!(sweep(&pair.target).await.erased, 1);
+    pair.origin.deliver(here, &pair.target).await;
+    pair.target.deliver(there, &pair.origin).await;
+    let stage = pair.assert_agreed(here).await;
+    assert_eq!(stage, Stage::Recalled { after_sending: true, erased: Some(true) });
+    let reminders: Vec<_> =
+        readable(&pair.target, there).await.into_iter().filter(|(kind, _)| *kind == MessageKind::Reminder).collect();
+    assert_eq!(reminders, [(MessageKind::Reminder, false)]);
+}
+
+#[tokio::test]
+async fn what_comes_about_a_person_who_was_erased_takes_effect_and_is_not_kept() {
+    let pair = Pair::new();
+    let (here, there) = pair.delivered().await;
+    pair.target.tell(there, Acknowledgement { reference: "T-9".to_owned() }).await.unwrap();
+    pair.settle(here).await;
+    let subject = pair.origin.transfer(here).await.subject().unwrap();
+    pair.origin.council.vault.destroy(subject).unwrap();
+
+    // The later of two comes first and waits.
+    pair.target.tell(there, noted(ProgressKind::Handling)).await.unwrap();
+    pair.target.tell(there, noted(ProgressKind::TraderReplied)).await.unwrap();
+    let rows = pair.target.outbox(there);
+    pair.target.bring(&rows[1], &pair.origin).await;
+    pair.target.bring(&rows[0], &pair.origin).await;
+    assert_eq!(pair.assert_agreed(here).await, Stage::InProgress(ProgressKind::TraderReplied));
+    assert!(readable(&pair.origin, here).await.iter().all(|(_, readable)| !readable));
+
+    pair.target
+        .tell(there, Outcome { outcome: ReferralOutcome::ConciliationFailed, recovered: None, note: None })
+        .await
+        .unwrap();
+    pair.settle(here).await;
+    // Nothing more can be said of the person; what names nobody still can.
+    let evidence = crate::exchange::body::Evidence {
+        item: crate::exchange::EvidenceItem {
+            digest: crate::exchange::Digest::of(b"file"),
+            name: "file".to_owned(),
+            bytes: 4,
+            media: "text/plain".to_owned(),
+        },
+    };
+    let refused = pair.origin.tell(here, evidence).await;
+    assert!(matches!(refused, Err(CouncilError::Erased)), "{refused:?}");
+    pair.origin.tell(here, OutcomeAcknowledgement {}).await.unwrap();
+    pair.settle(here).await;
+    assert_eq!(pair.assert_agreed(here).await, Stage::Closed(ReferralOutcome::ConciliationFailed));
+}
+
+#[tokio::test]
+async fn a_submission_that_was_erased_before_it_left_is_not_sent() {
+    let pair = Pair::new();
+    let here = pair.origin.submit(pair.target.own()).await;
+    let row = pair.origin.outbox(here).remove(0);
+    let message = pair.origin.message(&row).await;
+    pair.origin.council.vault.destroy(pair.origin.transfer(here).await.subject().unwrap()).unwrap();
+    assert_eq!(pair.origin.council.issued(&row).await.unwrap(), None);
+
+    // And at the other end: what was erased does not come back by being sent again.
+    let there = pair.there(here);
+    pair.target.council.vault.destroy(SubjectId::of_referral(there.as_uuid())).unwrap();
+    let refused = pair.target.receive(&pair.origin, &message).await.unwrap_err();
+    assert_eq!(refused.code, RefusalCode::Erased);
+    assert!(pair.target.council.load(there).await.unwrap().state.transfer().is_none());
+    assert_eq!(pair.origin.transfer(here).await.segment.count(Side::Origin), 1);
+}

@@ -1,0 +1,354 @@
+//! Brings what the log holds for partners to them, and appends what came of it.
+//!
+//! The worker keeps nothing of its own: what is due stands in the index, the right to try is a lease in the log, and
+//! so is every outcome. Killed at any moment it loses an attempt and nothing else: the lease runs out, the message is
+//! brought again, and the partner answers with the receipt it gave before.
+//!
+//! Architecture invariant: a delivery counts as done only by a receipt that is signed with a key of the partner and
+//! names this very message, and only when the files that belong to the message are there too.
+
+mod alarm;
+mod attempt;
+mod evidence;
+mod lane;
+mod record;
+
+#[cfg(test)]
+pub(super) mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use self::attempt::{Ended, Outcome};
+pub(super) use self::evidence::announced;
+use self::lane::Lane;
+use super::backoff::Backoff;
+use super::client::{CallError, ClientError, ClientOptions, Identity, PartnerClient};
+use super::resolver::{Lookup, SystemLookup};
+use super::{DETAIL_CHARS_MAX, HOLDER_CHARS_MAX};
+use crate::council::Council;
+use crate::exchange::DeliveryId;
+use crate::index::{IndexError, OutboxRow};
+use crate::partner::PartnerId;
+use crate::peer::Transport;
+use crate::security::Refused;
+
+/// However much is due, the worker lets others run in between.
+const WAIT_MIN: Duration = Duration::from_millis(1);
+
+/// How a worker works; see [`WorkerOptions::default`].
+#[derive(Debug, Clone)]
+pub struct WorkerOptions {
+    /// The worker's name in its leases. Two that run at once must have two.
+    pub holder: String,
+    /// How long a lease holds; longer than an exchange takes, or others try what is still under way.
+    pub lease: Duration,
+    /// Shortest wait before a delivery is tried again.
+    pub base: Duration,
+    /// Longest wait before a delivery is tried again, unless the partner asks for a longer one.
+    pub max: Duration,
+    /// Attempts after which a delivery is given up.
+    pub attempts_max: u32,
+    /// Age at which a failing delivery is given up, counted from when it was issued or re-driven.
+    pub give_up_after: Duration,
+    /// Failures in a row after which a partner is left alone.
+    pub breaker_failures: u32,
+    /// How long it is left alone.
+    pub breaker_open: Duration,
+    /// How often what was given up alarms until it is re-driven.
+    pub alarm_every: Duration,
+    /// Most attempts at once.
+    pub concurrency: usize,
+    /// Longest time of one exchange.
+    pub timeout: Duration,
+    /// Longest time until a connection stands.
+    pub connect_timeout: Duration,
+    /// Longest time of an exchange that carries a file.
+    pub evidence_timeout: Duration,
+    /// Longest answer in bytes.
+    pub response_bytes_max: usize,
+    /// How often the worker looks by itself, and how often partners that we poll are asked.
+    pub poll_every: Duration,
+    /// Longest wait that a partner may ask for.
+    pub retry_after_max: Duration,
+    /// Our certificate for partners that ask for one.
+    pub identity: Option<Identity>,
+}
+
+impl Default for WorkerOptions {
+    fn default() -> Self {
+        Self {
+            holder: "delivery".to_owned(),
+            lease: Duration::from_secs(60),
+            base: Duration::from_secs(5),
+            max: Duration::from_mins(15),
+            attempts_max: 24,
+            give_up_after: Duration::from_hours(72),
+            breaker_failures: 5,
+            breaker_open: Duration::from_secs(30),
+            alarm_every: Duration::from_hours(1),
+            concurrency: 8,
+            timeout: Duration::from_secs(20),
+            connect_timeout: Duration::from_secs(5),
+            evidence_timeout: Duration::from_mins(2),
+            response_bytes_max: 256 * 1024,
+            poll_every: Duration::from_secs(30),
+            retry_after_max: Duration::from_hours(1),
+            identity: None,
+        }
+    }
+}
+
+impl WorkerOptions {
+    /// The bounds of a client as these options have them.
+    #[must_use]
+    pub fn client(&self) -> ClientOptions {
+        ClientOptions {
+            timeout: self.timeout,
+            connect_timeout: self.connect_timeout.min(self.timeout),
+            evidence_timeout: self.evidence_timeout.max(self.timeout),
+            response_bytes_max: self.response_bytes_max,
+            ..ClientOptions::default()
+        }
+    }
+}
+
+/// What every attempt of a worker shares.
+#[derive(Debug)]
+struct Terms {
+    council: Arc<Council>,
+    options: WorkerOptions,
+    backoff: Backoff,
+}
+
+/// Which attempt a task makes.
+#[derive(Debug, Clone)]
+struct Job {
+    partner: PartnerId,
+    delivery: DeliveryId,
+}
+
+/// What the index says of one partner's deliveries.
+#[derive(Debug, Default)]
+struct Due {
+    rows: Vec<OutboxRow>,
+    next_at: Option<DateTime<Utc>>,
+}
+
+/// The delivery worker of one node.
+#[derive(Debug)]
+pub struct Worker {
+    terms: Arc<Terms>,
+    lanes: BTreeMap<PartnerId, Lane>,
+    jobs: HashMap<Id, Job>,
+}
+
+impl Worker {
+    /// A worker for all the peers that we push to.
+    ///
+    /// # Errors
+    /// A peer's endpoint or certificates, or our own certificate, cannot be used.
+    pub fn new(council: Arc<Council>, options: WorkerOptions) -> Result<Self, ClientError> {
+        Self::with_lookup(council, options, &(Arc::new(SystemLookup) as Arc<dyn Lookup>))
+    }
+
+    /// As [`Worker::new`], with names looked up elsewhere.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with_lookup(
+        council: Arc<Council>,
+        mut options: WorkerOptions,
+        lookup: &Arc<dyn Lookup>,
+    ) -> Result<Self, ClientError> {
+        options.holder = options.holder.chars().take(HOLDER_CHARS_MAX).collect();
+        options.concurrency = options.concurrency.max(1);
+        let mut lanes = BTreeMap::new();
+        for peer in council.directory.peers().iter().filter(|peer| peer.transport == Transport::Push) {
+            let identity = options.identity.as_ref();
+            let client = PartnerClient::with_lookup(peer, identity, options.client(), Arc::clone(lookup))?;
+            lanes.insert(peer.id.clone(), Lane::new(client, options.breaker_failures, options.breaker_open));
+        }
+        let backoff = Backoff::new(options.base, options.max, options.retry_after_max);
+        Ok(Self { terms: Arc::new(Terms { council, options, backoff }), lanes, jobs: HashMap::new() })
+    }
+
+    /// Works until it is told to stop. Then no attempt is begun any more, and those under way get the time of one
+    /// exchange; one that is cut off is repeated after its lease, which does no harm.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut shown = self.terms.council.index.watch();
+        let mut listening = true;
+        let mut attempts = JoinSet::new();
+        while !stop.is_cancelled() {
+            // Seen before the index is asked: what comes in meanwhile wakes the wait below.
+            shown.mark_unchanged();
+            self.alarm().await;
+            let next_at = self.begin(&mut attempts).await;
+            let wait = self.wait(next_at);
+            tokio::select! {
+                () = stop.cancelled() => {}
+                Some(ended) = attempts.join_next_with_id() => self.end(ended),
+                changed = shown.changed(), if listening => listening = changed.is_ok(),
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+        let timeout = self.terms.options.timeout;
+        let rest = async {
+            while let Some(ended) = attempts.join_next_with_id().await {
+                self.end(ended);
+            }
+        };
+        if tokio::time::timeout(timeout, rest).await.is_err() {
+            tracing::warn!("Deliveries under way are cut off; they are repeated when their leases have run out");
+        }
+    }
+
+    /// Begins as many attempts as may be, fairly over the partners. Gives the moment at which the next is due.
+    async fn begin(&mut self, attempts: &mut JoinSet<Ended>) -> Option<DateTime<Utc>> {
+        let now = self.terms.council.moment();
+        let due = match self.due(now).await {
+            Ok(due) => due,
+            Err(error) => {
+                tracing::error!(error = %chain(&error), "The index cannot say which deliveries are due");
+                return None;
+            }
+        };
+        let next_at = due.values().filter_map(|due| due.next_at).filter(|at| *at > now).min();
+        let mut waiting: BTreeMap<PartnerId, _> =
+            due.into_iter().map(|(partner, due)| (partner, due.rows.into_iter())).collect();
+        while self.jobs.len() < self.terms.options.concurrency {
+            // The partner with the fewest attempts under way comes first, and each turn takes one of its deliveries.
+            let Some(partner) = self.next_lane(&waiting) else { break };
+            let (Some(lane), Some(rows)) = (self.lanes.get_mut(&partner), waiting.get_mut(&partner)) else { break };
+            let Some(row) = rows.next() else {
+                waiting.remove(&partner);
+                continue;
+            };
+            if !lane.begin(row.delivery, Instant::now()) {
+                waiting.remove(&partner);
+                continue;
+            }
+            let job = Job { partner, delivery: row.delivery };
+            let task = attempts.spawn(attempt::attempt(Arc::clone(&self.terms), lane.client().clone(), row));
+            self.jobs.insert(task.id(), job);
+        }
+        next_at
+    }
+
+    /// What is due to the partners that may be tried, without what is under way or rests.
+    async fn due(&mut self, now: DateTime<Utc>) -> Result<BTreeMap<PartnerId, Due>, IndexError> {
+        let (position, instant) = (self.terms.council.index.position(), Instant::now());
+        let mut asked = Vec::new();
+        for (partner, lane) in &mut self.lanes {
+            lane.forget_rests(position, instant);
+            if lane.waits_until(instant).is_none() {
+                asked.push((partner.clone(), lane.rows_asked(self.terms.options.concurrency)));
+            }
+        }
+        let index = self.terms.council.index.clone();
+        let found = tokio::task::spawn_blocking(move || {
+            asked
+                .into_iter()
+                .map(|(partner, limit)| {
+                    let rows = index.due_deliveries_to(&partner, now, limit)?;
+                    let next_at = index.next_due_to(&partner)?;
+                    Ok((partner, Due { rows, next_at }))
+                })
+                .collect::<Result<BTreeMap<_, _>, IndexError>>()
+        });
+        // Only a panic ends such a task, and that one is told where it happens.
+        let mut found = found.await.unwrap_or_else(|_error| Ok(BTreeMap::new()))?;
+        for (partner, due) in &mut found {
+            due.rows.retain(|row| self.lanes.get(partner).is_some_and(|lane| lane.is_free(row.delivery)));
+        }
+        Ok(found)
+    }
+
+    /// The partner whose turn it is. A slot is kept free for every other partner, so that one that is slow does not
+    /// hold up the rest.
+    fn next_lane<R>(&self, waiting: &BTreeMap<PartnerId, R>) -> Option<PartnerId> {
+        let others = self.lanes.len().saturating_sub(1);
+        let share = self.terms.options.concurrency.saturating_sub(others).max(1);
+        let candidates =
+            self.lanes.iter().filter(|(partner, lane)| waiting.contains_key(*partner) && lane.running() < share);
+        candidates.min_by_key(|(_, lane)| lane.running()).map(|(partner, _)| partner.clone())
+    }
+
+    /// How long nothing happens by itself.
+    fn wait(&self, next_at: Option<DateTime<Utc>>) -> Duration {
+        let (now, instant) = (self.terms.council.moment(), Instant::now());
+        let due = next_at.map(|at| at.signed_duration_since(now).to_std().unwrap_or(Duration::ZERO));
+        let lanes = self.lanes.values().filter_map(|lane| lane.wakes_at(instant));
+        let lanes = lanes.map(|at| at.saturating_duration_since(instant));
+        due.into_iter().chain(lanes).fold(self.terms.options.poll_every, Duration::min).max(WAIT_MIN)
+    }
+
+    fn end(&mut self, ended: Result<(Id, Ended), JoinError>) {
+        let (id, ended) = match ended {
+            Ok((id, ended)) => (id, ended),
+            Err(error) => {
+                tracing::error!(error = %error, "An attempt of a delivery broke off");
+                (error.id(), Ended { outcome: Outcome::NotTried, position: None })
+            }
+        };
+        let Some(Job { partner, delivery }) = self.jobs.remove(&id) else { return };
+        let Some(lane) = self.lanes.get_mut(&partner) else { return };
+        if lane.end(delivery, ended, self.terms.options.base, Instant::now()) {
+            let seconds = self.terms.options.breaker_open.as_secs();
+            tracing::warn!(partner = %partner, "`{partner}` keeps failing and is left alone for {seconds} seconds");
+        }
+    }
+
+    async fn alarm(&self) {
+        if let Err(error) = alarm::alarm(&self.terms).await {
+            tracing::error!(error = %chain(&error), "Deliveries that were given up could not be looked for");
+        }
+    }
+}
+
+/// The moment so long after `now`; the last one there is when that lies behind it.
+fn later(now: DateTime<Utc>, wait: Duration) -> DateTime<Utc> {
+    let wait = TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX);
+    now.checked_add_signed(wait).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+/// The moment so long before `now`; the first one there is when that lies before it.
+fn earlier(now: DateTime<Utc>, age: Duration) -> DateTime<Utc> {
+    let age = TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX);
+    now.checked_sub_signed(age).unwrap_or(DateTime::<Utc>::MIN_UTC)
+}
+
+/// Writes into the journal what no honest partner answers.
+pub(super) async fn journal(council: &Council, partner: &PartnerId, error: &CallError) {
+    if !error.is_suspicious() {
+        return;
+    }
+    let status = error.status.map(|status| format!(", status {status}")).unwrap_or_default();
+    let what = format!("answer of the partner: {}{status}", error.code);
+    council
+        .journal
+        .record(Refused {
+            code: error.code.code().to_owned(),
+            partner: Some(partner.clone()),
+            key: None,
+            what: what.chars().take(DETAIL_CHARS_MAX).collect(),
+            digest: error.body.clone(),
+            request_id: None,
+        })
+        .await;
+}
+
+/// An error with its sources, for the log.
+pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let texts: Vec<String> =
+        std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
+    texts.join(": ")
+}

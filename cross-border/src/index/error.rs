@@ -1,0 +1,82 @@
+//! What can go wrong with the index, and whether it passes by itself.
+
+use std::path::PathBuf;
+
+use domain::envelope::Position;
+use domain::id::StreamId;
+use domain::wire::WireError;
+use event_log::port::ReadError;
+use rusqlite::ErrorCode;
+use thiserror::Error;
+
+/// Why events could not be taken in, or a question has no answer.
+#[derive(Debug, Error)]
+pub enum IndexError {
+    #[error("the event at position {position} cannot be read")]
+    Unreadable {
+        position: Position,
+        #[source]
+        source: WireError,
+    },
+    #[error("the event at position {position} lies in stream `{stream}`, which names no id")]
+    Stream { position: Position, stream: StreamId },
+    #[error("stream `{stream}` has a gap before position {position}")]
+    Gap { position: Position, stream: StreamId },
+    #[error("stream `{stream}` does not yet give all of what the log holds of it")]
+    Behind { stream: StreamId },
+    #[error("the log could not be read")]
+    Read(#[from] ReadError),
+    #[error("`{}` is another program's file; name another one for the index", .path.display())]
+    Foreign { path: PathBuf },
+    #[error("a row of table `{table}` cannot be read; delete the index, it is built again from the log")]
+    Damaged { table: &'static str },
+    #[error("the index could not be read or written")]
+    Store(#[from] rusqlite::Error),
+}
+
+impl IndexError {
+    /// Whether the same may go through later: the disk is full or busy. What cannot be read stays so, and halts the
+    /// index.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Behind { .. } | Self::Read(ReadError::Store(_) | ReadError::Closed) => true,
+            Self::Store(error) => error.sqlite_error_code().is_some_and(passes),
+            Self::Unreadable { .. }
+            | Self::Stream { .. }
+            | Self::Gap { .. }
+            | Self::Read(ReadError::Damaged { .. })
+            | Self::Foreign { .. }
+            | Self::Damaged { .. } => false,
+        }
+    }
+
+    /// The event that stands in the way, where it is one event.
+    #[must_use]
+    pub const fn position(&self) -> Option<Position> {
+        match self {
+            Self::Unreadable { position, .. } | Self::Stream { position, .. } | Self::Gap { position, .. } => {
+                Some(*position)
+            }
+            Self::Read(ReadError::Damaged { position, .. }) => Some(Position::new(*position)),
+            Self::Behind { .. }
+            | Self::Read(ReadError::Store(_) | ReadError::Closed)
+            | Self::Foreign { .. }
+            | Self::Damaged { .. }
+            | Self::Store(_) => None,
+        }
+    }
+}
+
+/// Whether a failure of the store is one that passes.
+fn passes(code: ErrorCode) -> bool {
+    [
+        ErrorCode::DatabaseBusy,
+        ErrorCode::DatabaseLocked,
+        ErrorCode::OutOfMemory,
+        ErrorCode::DiskFull,
+        ErrorCode::SystemIoFailure,
+        ErrorCode::CannotOpen,
+    ]
+    .contains(&code)
+}

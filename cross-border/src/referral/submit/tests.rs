@@ -1,0 +1,225 @@
+use super::*;
+use crate::exchange::Step;
+use crate::partner::{Language, Place};
+use crate::referral::event::{ConsentCaptured, Drafted, EvidenceAdded};
+use crate::referral::present::Present;
+use crate::referral::testing::{
+    ACTOR, APPROVER, Decided, HONG_KONG, History, MACAO, assess, assessed, assessment, came_in, capture,
+    clocks_of_sending, consent_to, consented, day, decide_as, draft, drafted_to, expected, file, given, message,
+    nothing, presentation, presented, region, sent, subject, submission, submitted, time,
+};
+use crate::referral::vocabulary::Direction;
+use crate::referral::{Act, Action, ReferralCommand, Stage};
+
+const NOW: &str = "2026-05-20T09:00:00+08:00";
+
+fn prepared() -> Submit {
+    submission(&presented().transfer(), message(), NOW)
+}
+
+fn submit(submit: Submit) -> Act {
+    Act::Submit(Box::new(submit))
+}
+
+fn decided(history: History, act: Submit) -> Decided {
+    given(history).at(NOW).when(submit(act))
+}
+
+fn record() -> TransferRecorded {
+    let assessed = assessment(LegalRoute::GbaHongKong);
+    let act = prepared();
+    TransferRecorded {
+        transfer: act.issued.entry.delivery,
+        referral: drafted_to(HONG_KONG).referral,
+        complaint: drafted_to(HONG_KONG).complaint,
+        direction: Direction::Outbound,
+        controller: Controller {
+            council: act.issued.entry.from.clone(),
+            name: "廣東省消費者委員會".to_owned(),
+            uscc: None,
+            seat: drafted_to(HONG_KONG).seat,
+        },
+        recipient: Recipient {
+            council: drafted_to(HONG_KONG).partner,
+            name: "香港消費者委員會".to_owned(),
+            contact: "www.consumer.org.hk".to_owned(),
+            place: Place::HongKong,
+        },
+        route: assessed.route,
+        instrument: assessed.instrument,
+        impact: assessed.impact,
+        consent: consent_to(HONG_KONG),
+        consented_at: time("2026-05-18T10:00:00+08:00"),
+        purpose: Purpose::Conciliation,
+        subject: subject(),
+        subjects: 1,
+        age: AgeBand::Adult,
+        sensitive: false,
+        fields: message().fields,
+        evidence: Vec::new(),
+        minimisation: message().minimisation,
+        removed: message().removed,
+        payload: act.sealed.payload,
+        key: message().key,
+        signature: message().signature,
+        presented_by: ACTOR.to_owned(),
+        approver: APPROVER.to_owned(),
+        retention_to: day("2027-05-20"),
+        onward_transfer: false,
+        rights_contact: "12315".to_owned(),
+    }
+}
+
+#[test]
+fn one_decision_seals_sends_records_and_issues() {
+    let act = prepared();
+    let [delivery, acknowledgement, outcome] = clocks_of_sending();
+    let transfer = decided(presented(), act.clone())
+        .then([
+            ReferralEvent::Sealed(Box::new(act.sealed.clone())),
+            ReferralEvent::Sent(Sent {
+                approver: APPROVER.to_owned(),
+                retention_to: day("2027-05-20"),
+                acknowledgement: expected("2026-05-28", "HK-2026/1"),
+            }),
+            delivery,
+            acknowledgement,
+            outcome,
+            ReferralEvent::TransferRecorded(Box::new(record())),
+            ReferralEvent::MessageIssued(Box::new(act.issued.clone())),
+        ])
+        .transfer();
+    assert_eq!(transfer.stage, Stage::Sent);
+    let lane = transfer.segment.entries(Side::Origin);
+    assert_eq!(lane, [act.issued.entry]);
+    assert_eq!(transfer.segment.count(Side::Target), 0);
+}
+
+#[test]
+fn a_referral_of_another_council_leaves_by_its_own_calendar() {
+    let seat = region("820000");
+    let basis = Assessed { instrument: None, impact: None, ..assessment(LegalRoute::MacaoConsent) };
+    let prepared = nothing()
+        .and("2026-05-18T09:00:00+08:00", draft(Drafted { seat, ..drafted_to(HONG_KONG) }))
+        .and("2026-05-18T10:00:00+08:00", capture(consent_to(HONG_KONG)))
+        .and("2026-05-19T09:00:00+08:00", assess(basis))
+        .and("2026-05-19T10:00:00+08:00", Act::Present(presentation()));
+    // Friday 2026-05-22; Monday 05-25 is free in both places.
+    let transfer = submitted(prepared, "2026-05-22T09:00:00+08:00").transfer();
+    let delivery = &transfer.clocks[&Step::Delivery];
+    assert_eq!((delivery.council, delivery.by), (Place::Macao, day("2026-05-26")));
+    assert_eq!(transfer.segment.head(Side::Origin).map(|entry| entry.from.as_str()), Some(MACAO));
+}
+
+#[test]
+fn whoever_presented_it_does_not_let_it_leave() {
+    let command = ReferralCommand { at: None, act: submit(prepared()) };
+    let refused = decide_as(ACTOR, &presented().state(), time(NOW), command);
+    assert_eq!(refused, Err(Rejection::SameApprover));
+}
+
+#[test]
+fn only_what_was_presented_leaves_and_only_once() {
+    for history in [consented(), sent(), came_in()] {
+        decided(history, prepared())
+            .then_err(|refused| matches!(refused, Rejection::NotAllowed { action: Action::Submit, .. }));
+    }
+    let act = submission(&assessed().transfer(), message(), NOW);
+    decided(assessed(), act).then_err(|refused| matches!(refused, Rejection::Gates(_)));
+}
+
+#[test]
+fn the_time_to_keep_it_has_not_passed_since_it_was_presented() {
+    let short = Act::Present(Present { retention_to: day("2026-05-19"), ..presentation() });
+    let history = assessed().and("2026-05-19T10:00:00+08:00", short);
+    let act = submission(&history.transfer(), message(), NOW);
+    decided(history, act).then_err(|refused| matches!(refused, Rejection::Retention { .. }));
+}
+
+#[test]
+fn the_message_says_of_its_basis_what_was_decided() {
+    let changed = |change: &dyn Fn(&mut TransferBasis)| {
+        let mut act = prepared();
+        change(&mut act.record);
+        act
+    };
+    for (field, act) in [
+        ("consent", changed(&|record: &mut TransferBasis| record.consent = "C-2".to_owned())),
+        (
+            "consentTextVersion",
+            changed(&|record: &mut TransferBasis| record.consent_text_version = "2025-1".to_owned()),
+        ),
+        ("purpose", changed(&|record: &mut TransferBasis| record.purpose = Purpose::Information)),
+        ("route", changed(&|record: &mut TransferBasis| record.route = LegalRoute::Exempt)),
+        ("contract", changed(&|record: &mut TransferBasis| record.contract = None)),
+        ("retentionTo", changed(&|record: &mut TransferBasis| record.retention_to = day("2027-05-21"))),
+        ("onwardTransfer", changed(&|record: &mut TransferBasis| record.onward_transfer = true)),
+    ] {
+        decided(presented(), act).then_err(|refused| *refused == Rejection::Misstated { field });
+    }
+    for (field, act) in [
+        ("rightsContact", changed(&|record: &mut TransferBasis| record.rights_contact = String::new())),
+        ("controllerUscc", changed(&|record: &mut TransferBasis| record.controller_uscc = Some(String::new()))),
+    ] {
+        decided(presented(), act).then_err(|refused| *refused == Rejection::CodeMissing { field });
+    }
+    let mut other = prepared();
+    other.sealed.payload = "c".repeat(64);
+    decided(presented(), other).then_err(|refused| *refused == Rejection::Misstated { field: "payload" });
+}
+
+#[test]
+fn the_message_is_the_first_of_its_lane() {
+    let mut late = prepared();
+    late.issued.entry.sequence = 2;
+    decided(presented(), late).then_err(|refused| *refused == Rejection::MessageOutOfPlace);
+    let mut otherwise = prepared();
+    otherwise.issued.entry.kind = MessageKind::Evidence;
+    decided(presented(), otherwise).then_err(|refused| *refused == Rejection::MessageOutOfPlace);
+    let mut unsigned = prepared();
+    unsigned.sealed.renditions = vec![Language::English];
+    unsigned.issued.jws = String::new();
+    decided(presented(), unsigned).then_err(|refused| *refused == Rejection::CodeMissing { field: "jws" });
+}
+
+#[test]
+fn the_listed_files_belong_to_the_referral_and_the_others_stay_here() {
+    let fields = vec![DataField::ConsumerName, DataField::Evidence];
+    let history = assessed()
+        .and("2026-05-19T09:30:00+08:00", Act::AddEvidence(file("a")))
+        .and("2026-05-19T09:31:00+08:00", Act::AddEvidence(file("kept")))
+        .and("2026-05-19T10:00:00+08:00", Act::Present(Present { fields: fields.clone(), ..presentation() }));
+    let mut act = submission(&history.transfer(), Sealed { fields, ..message() }, NOW);
+    act.evidence = vec![file("a"), file("b")];
+    let events = decided(history.clone(), act.clone()).events();
+    let added: Vec<&EvidenceAdded> = events
+        .iter()
+        .filter_map(|event| if let ReferralEvent::EvidenceAdded(added) = event { Some(added.as_ref()) } else { None })
+        .collect();
+    assert_eq!(added.iter().map(|added| &added.digest).collect::<Vec<_>>(), [&file("b").digest]);
+    let known = decided(history, act).then(events).transfer().evidence;
+    let mut expected = vec![file("a").digest, file("b").digest];
+    expected.sort_unstable();
+    assert_eq!(known.into_keys().collect::<Vec<_>>(), expected);
+
+    let mut unnamed = prepared();
+    unnamed.evidence = vec![file("a")];
+    decided(presented(), unnamed).then_err(|refused| *refused == Rejection::Misstated { field: "evidence" });
+}
+
+#[test]
+fn the_data_of_a_child_are_recorded_as_sensitive() {
+    let guarded = ConsentCaptured { by_guardian: true, ..consent_to(HONG_KONG) };
+    for (age, sensitive) in [(AgeBand::Adult, false), (AgeBand::Minor, false), (AgeBand::Child, true)] {
+        let history = assessed()
+            .and("2026-05-19T09:30:00+08:00", capture(guarded.clone()))
+            .and("2026-05-19T10:00:00+08:00", Act::Present(Present { age, ..presentation() }));
+        let act = submission(&history.transfer(), message(), NOW);
+        let events = decided(history, act).events();
+        let recorded = events.iter().find_map(|event| match event {
+            ReferralEvent::TransferRecorded(recorded) => Some((recorded.age, recorded.sensitive)),
+            _ => None,
+        });
+        assert_eq!(recorded, Some((age, sensitive)));
+    }
+}
