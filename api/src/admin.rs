@@ -58,6 +58,12 @@ impl Readiness {
         }
     }
 
+    /// Takes a condition back because the node is asked to stop: nothing is wrong.
+    pub fn withdraw(&self, condition: &'static str, reason: &str) {
+        self.lock().insert(condition, Err(reason.to_owned()));
+        info!(condition, reason, "Condition `{condition}` is taken back: {reason}");
+    }
+
     /// Whether every condition holds.
     pub fn is_ready(&self) -> bool {
         self.lock().values().all(Result::is_ok)

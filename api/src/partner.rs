@@ -46,7 +46,8 @@ pub const EVIDENCE_PATH: &str = "/partner/evidence";
 pub struct PartnerEdge {
     /// The address under which the partners know this node, without a path: `https://exchange.council.example`. Their
     /// signatures cover it. Without it the scheme of the listener and the `Host` header are put together, which is
-    /// right where nothing stands between the partners and this listener.
+    /// right where nothing stands between the partners and this listener; then only the addresses of the directory
+    /// tell what was signed for another council.
     pub public_url: Option<String>,
     /// Limits of one GraphQL request; `body_bytes_max` and `request_timeout` bound its body.
     pub limits: EdgeLimits,

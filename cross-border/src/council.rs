@@ -51,7 +51,7 @@ pub use self::sweep::SweepReport;
 
 use crate::evidence::EvidenceStore;
 use crate::exchange::SharedId;
-use crate::index::ReferralIndex;
+use crate::index::{IndexError, ReferralIndex};
 use crate::partner::{Partner, PartnerId, PartnerRegister, Place};
 use crate::peer::Directory;
 use crate::referral::{Referral, ReferralId, Transfer};
@@ -170,6 +170,16 @@ impl Council {
         let vault = Arc::clone(&self.vault);
         let worked = tokio::task::spawn_blocking(move || work(&vault)).await.map_err(CouncilError::Task)?;
         Ok(worked?)
+    }
+
+    /// Asks the index, which blocks, where it may block.
+    async fn ask_index<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&ReferralIndex) -> Result<T, IndexError> + Send + 'static,
+    ) -> Result<T, CouncilError> {
+        let index = self.index.clone();
+        let asked = tokio::task::spawn_blocking(move || ask(&index)).await.map_err(CouncilError::Task)?;
+        Ok(asked?)
     }
 }
 

@@ -45,7 +45,7 @@ use self::fold::Batch;
 use self::pool::Pool;
 
 /// The version of the index: of its tables, and of what stands in them. A file of another one is built anew.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// Most rows of one answer; a larger limit means this one.
 pub const ROWS_MAX: u32 = 10_000;
 

@@ -16,6 +16,7 @@ pub mod add_evidence;
 pub mod answer_offer;
 pub mod answer_recall;
 pub mod assess;
+pub mod bring_evidence;
 pub mod capture_consent;
 mod clock;
 pub mod draft;
@@ -95,6 +96,7 @@ pub enum Act {
     AddEvidence(add_evidence::AddEvidence),
     StoreEvidence(store_evidence::StoreEvidence),
     RecordScan(record_scan::RecordScan),
+    BringEvidence(bring_evidence::BringEvidence),
     ReportOutcome(report_outcome::ReportOutcome),
     AcknowledgeOutcome(acknowledge_outcome::AcknowledgeOutcome),
     Recall(recall::Recall),
@@ -175,6 +177,7 @@ fn decide_act(transfer: &Transfer, act: Act, moment: &Moment<'_>) -> Result<Vec<
         Act::AddEvidence(act) => act.decide(transfer),
         Act::StoreEvidence(act) => act.decide(transfer),
         Act::RecordScan(act) => act.decide(transfer),
+        Act::BringEvidence(act) => act.decide(transfer),
         Act::ReportOutcome(act) => act.decide(transfer, moment),
         Act::AcknowledgeOutcome(act) => Ok(act.decide()),
         Act::Recall(act) => act.decide(transfer, moment),

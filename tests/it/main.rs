@@ -17,6 +17,7 @@ mod limits;
 mod partner_check;
 mod real_history;
 mod referrals;
+mod signatures;
 mod split_histories;
 mod subscriptions;
 mod time_travel;

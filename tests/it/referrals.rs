@@ -90,7 +90,7 @@ fn approval(id: &Value) -> Value {
 }
 
 /// A referral that was sent.
-async fn sent(server: &TestServer, number: &str) -> Value {
+pub(super) async fn sent(server: &TestServer, number: &str) -> Value {
     let case = case(server, number).await;
     let referred = server.data(&officer(server), REFER, json!({"input": prepared(&case)})).await;
     let id = referred["referAcrossBorder"]["referral"]["id"].clone();
@@ -183,6 +183,9 @@ async fn nobody_outside_the_council_sees_a_referral_and_not_everybody_inside_rea
     assert_eq!(message["delivery"]["state"], "PENDING");
     assert!(auditor["errors"].as_array().unwrap().iter().all(|error| error["extensions"]["code"] == "FORBIDDEN"));
     assert!(!auditor.to_string().contains("手表"), "{auditor:#}");
+    let reviewer = server.ask(&server.token(&[Role::Reviewer], COUNCIL), ONE, json!({"id": id})).await;
+    let message = &reviewer["data"]["referral"]["messages"]["edges"][0]["node"];
+    assert_eq!((&message["kind"], &message["delivery"]), (&json!("SUBMISSION"), &Value::Null), "{reviewer:#}");
     let read = server.data(&officer(&server), ONE, json!({"id": id})).await;
     let message = &read["referral"]["messages"]["edges"][0]["node"];
     assert_eq!(message["content"]["facts"]["text"], FACTS, "{read:#}");

@@ -121,7 +121,7 @@ impl Server {
     /// None today; the signature leaves room for a store that can fail to close.
     pub async fn stop(self) -> Result<(), Failure> {
         tracing::info!("Stopping");
-        self.readiness.set("accepting", Err("stopping".to_owned()));
+        self.readiness.withdraw("accepting", "stopping");
         if let Err(running) = self.shutdown.drain(self.grace).await {
             tracing::warn!(tasks = ?running.tasks, "Stopped without waiting any longer for tasks under way");
         }

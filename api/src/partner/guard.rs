@@ -18,6 +18,7 @@ use cross_border::security;
 use cross_border::trust::KeyId;
 use cross_border::trust::http_signature::{Presented, RequestRefused, claimed, verify_request};
 use cross_border::trust::replay::ReplayTable;
+use reqwest::Url;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::tls::TlsPeer;
@@ -36,6 +37,8 @@ const SOME_BODY: &[u8] = b"?";
 pub(super) struct Guard {
     council: Arc<Council>,
     public_url: Option<String>,
+    /// Where the other councils are asked: host and port.
+    others: Vec<(String, u16)>,
     replay: ReplayTable,
     limiter: Arc<Limiter>,
     graphql: Door,
@@ -109,9 +112,12 @@ impl Guard {
     /// The checks of one node. What was signed before this moment is refused: its nonces are not known any more.
     pub(super) fn new(council: Arc<Council>, options: &PartnerEdge) -> Self {
         let started_at = (council.now)();
+        let endpoints = council.directory.peers().iter().filter_map(|peer| peer.endpoint.as_deref());
+        let others = endpoints.filter_map(host_and_port).collect();
         Self {
             council,
             public_url: options.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
+            others,
             replay: ReplayTable::new(started_at),
             limiter: Arc::new(Limiter::new(&options.rate)),
             graphql: Door::new(options.limits.body_bytes_max, options.limits.request_timeout, options.bodies_max),
@@ -169,7 +175,12 @@ impl Guard {
             return Err(Refusal::new(RefusalCode::Invalid, "the request names no host"));
         };
         let scheme = if certificate_of(parts).is_some() { "https" } else { "http" };
-        Ok(format!("{scheme}://{host}{path}"))
+        let target = format!("{scheme}://{host}{path}");
+        // What was signed for another council does not become ours by being brought here under that council's name.
+        if host_and_port(&target).is_some_and(|asked| self.others.contains(&asked)) {
+            return Err(Refusal::new(RefusalCode::WrongRecipient, "the request is for another council's address"));
+        }
+        Ok(target)
     }
 
     /// A council whose certificates are known comes with one of them; nobody comes with one of another council.
@@ -223,6 +234,11 @@ fn presented<'a>(parts: &'a Parts, target: &'a str, body: &'a [u8]) -> Presented
 
 fn refusal_of(refused: RequestRefused) -> Refusal {
     Refusal::new(refused.code(), refused.to_string())
+}
+
+fn host_and_port(address: &str) -> Option<(String, u16)> {
+    let url = Url::parse(address).ok()?;
+    Some((url.host_str()?.to_owned(), url.port_or_known_default()?))
 }
 
 fn is_file(parts: &Parts) -> bool {

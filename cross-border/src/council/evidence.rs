@@ -156,9 +156,9 @@ impl Council {
         let failed = |error: CouncilError| of_council(&error);
         let (id, loaded) = self.find(from, shared).await.map_err(failed)?;
         let transfer = of_partner(loaded.state.transfer(), from)?;
-        // What was called back is given to nobody any more, and what was attached to a draft has not been shared.
-        if transfer.stage.is_recalled() {
-            return Err(Refusal::new(RefusalCode::Erased, "the referral was recalled"));
+        // What is called back is given to nobody any more, and what was attached to a draft has not been shared.
+        if transfer.stage.is_recalled() || transfer.recall_is_due() {
+            return Err(Refusal::new(RefusalCode::Erased, "the referral is called back"));
         }
         if !transfer.stage.has_left() || !transfer.evidence.contains_key(digest) {
             return Err(EvidenceError::NotFound.refusal());

@@ -23,8 +23,11 @@ impl Council {
             transfer.segment.parked(transfer.own_side().other()).any(|parked| parked.delivery == entry.delivery)
         };
         let parked = then.transfer().is_some_and(is_parked);
-        let at = kept.recorded_at;
-        let key = self.keys.active(at).or_else(|| self.keys.active(self.moment())).ok_or(CouncilError::NoSigningKey)?;
+        let recorded = kept.recorded_at;
+        let key = self.keys.active(recorded).or_else(|| self.keys.active(self.moment()));
+        let key = key.ok_or(CouncilError::NoSigningKey)?;
+        // Where the key of that time is lost, another speaks: from its own first moment on, or nobody would believe it.
+        let at = recorded.max(key.not_before);
         let text = Receipt {
             delivery: entry.delivery,
             referral: kept.meta.shared,

@@ -14,7 +14,7 @@ use super::message::subject_of_message;
 use super::refusals::{erased, of_council, of_message, of_segment};
 use super::{Caller, Council, CouncilError, SYSTEM_ACTOR, inbound_id, outbound_id};
 use crate::exchange::{
-    Body, DeliveryId, Digest, Entry, Inserted, Message, Refusal, RefusalCode, SignedMessage, SignedReceipt,
+    Body, DeliveryId, Digest, Entry, Inserted, Message, Refusal, RefusalCode, SharedId, SignedMessage, SignedReceipt,
 };
 use crate::partner::{PartnerId, Place};
 use crate::referral::event::{Drafted, MessageMeta};
@@ -111,6 +111,12 @@ impl Council {
     async fn opening(&self, incoming: &Incoming<'_>) -> Result<Act, Refusal> {
         let Body::Submission(submission) = &incoming.message.body else { return Err(unknown_referral()) };
         let shared = incoming.message.header.referral;
+        if self.is_begun_here(shared).await? {
+            return Err(Refusal::new(
+                RefusalCode::Invalid,
+                "`referral` of the header is a referral that was begun here",
+            ));
+        }
         let opening = Drafted {
             referral: incoming.id,
             direction: Direction::Inbound,
@@ -124,6 +130,13 @@ impl Council {
         let subject = SubjectId::of_referral(incoming.id.as_uuid());
         let sealed = self.sealed(incoming, subject, false, Vec::new()).await?;
         Ok(receive(Some(opening), incoming, sealed))
+    }
+
+    /// Whether we began a referral under this id. Of another one under it our messages would be the same deliveries.
+    async fn is_begun_here(&self, shared: SharedId) -> Result<bool, Refusal> {
+        let Some(id) = outbound_id(shared) else { return Ok(false) };
+        let loaded = self.load(id).await.map_err(|error| of_council(&error))?;
+        Ok(loaded.state.transfer().is_some_and(Transfer::is_outbound))
     }
 
     /// Any later message: it is put into the partner's lane, and what it and those that waited for it say is done.

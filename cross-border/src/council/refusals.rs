@@ -3,6 +3,7 @@
 use event_log::vault::VaultError;
 
 use super::{Council, CouncilError};
+use crate::chain::chain;
 use crate::exchange::{Digest, MessageError, Refusal, RefusalCode, SegmentError};
 use crate::partner::PartnerId;
 use crate::referral::Rejection;
@@ -59,18 +60,6 @@ pub fn of_council(error: &CouncilError) -> Refusal {
 #[must_use]
 pub fn erased() -> Refusal {
     Refusal::new(RefusalCode::Erased, "the data of this person was erased here")
-}
-
-/// An error with its sources, for the log.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }
 
 impl Council {

@@ -12,8 +12,8 @@ use event_log::execute::Issue;
 
 use self::nudge::{Nudge, is_working_time};
 use super::receipts::system;
-use super::refusals::chain;
 use super::{Caller, Council, CouncilError, SYSTEM_ACTOR, own_command};
+use crate::chain::chain;
 use crate::delivery::DeliveryState;
 use crate::exchange::body::{Recall, RecallAnswer, Reminder};
 use crate::exchange::{MessageKind, Step};
@@ -72,13 +72,13 @@ impl Council {
     /// The index cannot be read. What fails for one referral is counted and holds up no other.
     pub async fn sweep(&self) -> Result<SweepReport, CouncilError> {
         let mut report = SweepReport::default();
-        for row in self.index.duties(Duty::RecordDelivery, DUTIES_MAX)? {
+        for row in self.ask_index(|index| index.duties(Duty::RecordDelivery, DUTIES_MAX)).await? {
             count(&mut report.failed, &mut report.delivered, &row.id, self.sweep_delivery(&row).await);
         }
-        for row in self.index.duties(Duty::Recall, DUTIES_MAX)? {
+        for row in self.ask_index(|index| index.duties(Duty::Recall, DUTIES_MAX)).await? {
             count(&mut report.failed, &mut report.recalled, &row.id, self.sweep_recall(&row).await);
         }
-        for row in self.index.duties(Duty::AnswerRecall, DUTIES_MAX)? {
+        for row in self.ask_index(|index| index.duties(Duty::AnswerRecall, DUTIES_MAX)).await? {
             match self.sweep_erasure(&row).await {
                 Ok(Erasure::Waits) => report.waiting = report.waiting.saturating_add(1),
                 done => {
@@ -97,7 +97,7 @@ impl Council {
     async fn sweep_steps(&self, today: NaiveDate, report: &mut SweepReport) -> Result<(), CouncilError> {
         let mut after = None;
         loop {
-            let rows = self.index.overdue_steps_after(today, after.as_ref(), PAGE_ROWS)?;
+            let rows = self.ask_index(move |index| index.overdue_steps_after(today, after.as_ref(), PAGE_ROWS)).await?;
             let Some(last) = rows.last() else { return Ok(()) };
             after = Some(last.key());
             for row in &rows {
@@ -142,7 +142,8 @@ impl Council {
     async fn sweep_delivery(&self, row: &ReferralRow) -> Result<bool, CouncilError> {
         let loaded = self.load(row.id).await?;
         let Some(transfer) = loaded.state.transfer().filter(|transfer| !transfer.delivered) else { return Ok(false) };
-        let deliveries = self.index.deliveries_of(row.id)?;
+        let id = row.id;
+        let deliveries = self.ask_index(move |index| index.deliveries_of(id)).await?;
         let submission = deliveries.iter().find(|delivery| delivery.kind == MessageKind::Submission);
         let Some(submission) = submission.filter(|delivery| delivery.state == DeliveryState::Delivered) else {
             return Ok(false);
@@ -172,7 +173,7 @@ impl Council {
         };
         // The index may be behind: it was answered meanwhile.
         let Some(transfer) = loaded.state.transfer().filter(owed) else { return Ok(Erasure::NotOwed) };
-        if self.waits(row.id, transfer)? {
+        if self.waits(row.id, transfer).await? {
             return Ok(Erasure::Waits);
         }
         let subject = SubjectId::of_referral(row.id.as_uuid());
@@ -185,13 +186,14 @@ impl Council {
         Ok(Erasure::Done)
     }
 
-    fn waits(&self, id: ReferralId, transfer: &Transfer) -> Result<bool, CouncilError> {
+    async fn waits(&self, id: ReferralId, transfer: &Transfer) -> Result<bool, CouncilError> {
         let today = local_day(self.moment());
         let in_time = transfer.clocks.get(&Step::RecallAnswer).is_some_and(|clock| today < clock.by);
         if !in_time {
             return Ok(false);
         }
-        let undelivered = self.index.deliveries_of(id)?.iter().any(|row| row.state != DeliveryState::Delivered);
+        let deliveries = self.ask_index(move |index| index.deliveries_of(id)).await?;
+        let undelivered = deliveries.iter().any(|row| row.state != DeliveryState::Delivered);
         Ok(undelivered || !transfer.parked.is_empty())
     }
 }

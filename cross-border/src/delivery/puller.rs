@@ -23,11 +23,13 @@ use super::client::answer::PulledMessage;
 use super::client::{CallError, ClientError, PartnerClient, Signer};
 use super::resolver::{Lookup, SystemLookup};
 use super::vocabulary::FailureCode;
-use super::worker::{WorkerOptions, announced, chain, journal};
+use super::worker::{WorkerOptions, announced, journal};
+use crate::chain::chain;
 use crate::council::Council;
 use crate::evidence::EVIDENCE_BYTES_MAX;
 use crate::exchange::{Digest, Message, Refusal, RefusalCode, SharedId, SignedMessage, SignedReceipt};
 use crate::partner::PartnerId;
+use crate::security::Refused;
 
 /// Most pages that are fetched from a partner before the worker looks up.
 const PAGES_MAX: usize = 200;
@@ -224,6 +226,7 @@ impl Source {
             Ok(receipt) => receipt,
             Err(refusal) if may_pass(&refusal) => return Err(PullError::Refused(refusal)),
             Err(refusal) => {
+                self.journal_passed_over(&signed, &refusal).await;
                 tracing::error!(
                     delivery.id = %delivery,
                     partner = %partner,
@@ -288,12 +291,36 @@ impl Source {
         }
         answer.map_err(PullError::Call)
     }
+
+    /// Writes into the journal what the council leaves out of it because such a message may come again: not by this way.
+    async fn journal_passed_over(&self, message: &SignedMessage, refusal: &Refusal) {
+        if !refusal.code.is_retryable() {
+            return;
+        }
+        self.council
+            .journal
+            .record(Refused {
+                code: refusal.code.code().to_owned(),
+                partner: Some(self.client.partner().clone()),
+                key: Some(message.key.to_string()),
+                what: "a message that was fetched".to_owned(),
+                digest: Some(message.digest()),
+                request_id: None,
+            })
+            .await;
+    }
 }
 
 /// Whether a message may be taken another time: the fault passes, or it is about a key that was not entered here yet.
+///
+/// What a message waits for stands before it in the feed. Where that was refused for good it never comes, and waiting
+/// for it would hold up every other referral.
 fn may_pass(refusal: &Refusal) -> bool {
-    let is_key = matches!(refusal.code, RefusalCode::UnknownKey | RefusalCode::KeyNotValid);
-    is_key || refusal.code.is_retryable()
+    match refusal.code {
+        RefusalCode::UnknownKey | RefusalCode::KeyNotValid => true,
+        RefusalCode::UnknownReferral | RefusalCode::TooFarAhead => false,
+        code => code.is_retryable(),
+    }
 }
 
 fn shared_of(message: &SignedMessage) -> Option<SharedId> {

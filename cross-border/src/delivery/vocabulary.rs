@@ -46,7 +46,7 @@ vocabulary! {
         Unsigned = "unsigned", "没有有效密钥";
         /// The answer did not end within its time.
         Endless = "endless", "答复不止";
-        /// Not tried: the text of the message has been erased.
+        /// Not tried: the text has been erased, or the consent was withdrawn before it was ever sent.
         Erased = "erased", "内容已删除";
     }
 }

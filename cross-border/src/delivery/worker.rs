@@ -9,8 +9,10 @@
 
 mod alarm;
 mod attempt;
+mod errand;
 mod evidence;
 mod lane;
+mod late;
 mod record;
 
 #[cfg(test)]
@@ -28,15 +30,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::attempt::{Ended, Outcome};
+use self::errand::{Errand, ErrandId};
 pub(super) use self::evidence::announced;
 use self::lane::Lane;
 use super::backoff::Backoff;
 use super::client::{CallError, ClientError, ClientOptions, Identity, PartnerClient};
 use super::resolver::{Lookup, SystemLookup};
 use super::{DETAIL_CHARS_MAX, HOLDER_CHARS_MAX};
+use crate::chain::chain;
 use crate::council::Council;
-use crate::exchange::DeliveryId;
-use crate::index::{IndexError, OutboxRow};
+use crate::index::IndexError;
 use crate::partner::PartnerId;
 use crate::peer::Transport;
 use crate::security::Refused;
@@ -90,7 +93,7 @@ impl Default for WorkerOptions {
             lease: Duration::from_secs(60),
             base: Duration::from_secs(5),
             max: Duration::from_mins(15),
-            attempts_max: 24,
+            attempts_max: 400,
             give_up_after: Duration::from_hours(72),
             breaker_failures: 5,
             breaker_open: Duration::from_secs(30),
@@ -133,13 +136,13 @@ struct Terms {
 #[derive(Debug, Clone)]
 struct Job {
     partner: PartnerId,
-    delivery: DeliveryId,
+    errand: ErrandId,
 }
 
-/// What the index says of one partner's deliveries.
+/// What the index has to be brought to one partner: messages first, then files that came later than theirs.
 #[derive(Debug, Default)]
 struct Due {
-    rows: Vec<OutboxRow>,
+    errands: Vec<Errand>,
     next_at: Option<DateTime<Utc>>,
 }
 
@@ -223,22 +226,26 @@ impl Worker {
         };
         let next_at = due.values().filter_map(|due| due.next_at).filter(|at| *at > now).min();
         let mut waiting: BTreeMap<PartnerId, _> =
-            due.into_iter().map(|(partner, due)| (partner, due.rows.into_iter())).collect();
+            due.into_iter().map(|(partner, due)| (partner, due.errands.into_iter())).collect();
         while self.jobs.len() < self.terms.options.concurrency {
             // The partner with the fewest attempts under way comes first, and each turn takes one of its deliveries.
             let Some(partner) = self.next_lane(&waiting) else { break };
-            let (Some(lane), Some(rows)) = (self.lanes.get_mut(&partner), waiting.get_mut(&partner)) else { break };
-            let Some(row) = rows.next() else {
+            let (Some(lane), Some(errands)) = (self.lanes.get_mut(&partner), waiting.get_mut(&partner)) else { break };
+            let Some(errand) = errands.next() else {
                 waiting.remove(&partner);
                 continue;
             };
-            if !lane.begin(row.delivery, Instant::now()) {
+            let id = errand.id();
+            if !lane.begin(id.clone(), Instant::now()) {
                 waiting.remove(&partner);
                 continue;
             }
-            let job = Job { partner, delivery: row.delivery };
-            let task = attempts.spawn(attempt::attempt(Arc::clone(&self.terms), lane.client().clone(), row));
-            self.jobs.insert(task.id(), job);
+            let (terms, client) = (Arc::clone(&self.terms), lane.client().clone());
+            let task = match errand {
+                Errand::Message(row) => attempts.spawn(attempt::attempt(terms, client, row)),
+                Errand::File(row) => attempts.spawn(late::attempt(terms, client, row)),
+            };
+            self.jobs.insert(task.id(), Job { partner, errand: id });
         }
         next_at
     }
@@ -258,16 +265,17 @@ impl Worker {
             asked
                 .into_iter()
                 .map(|(partner, limit)| {
-                    let rows = index.due_deliveries_to(&partner, now, limit)?;
-                    let next_at = index.next_due_to(&partner)?;
-                    Ok((partner, Due { rows, next_at }))
+                    let messages = index.due_deliveries_to(&partner, now, limit)?.into_iter().map(Errand::Message);
+                    let files = index.evidence_owed_to(&partner, limit)?.into_iter().map(Errand::File);
+                    let due = Due { errands: messages.chain(files).collect(), next_at: index.next_due_to(&partner)? };
+                    Ok((partner, due))
                 })
                 .collect::<Result<BTreeMap<_, _>, IndexError>>()
         });
         // Only a panic ends such a task, and that one is told where it happens.
         let mut found = found.await.unwrap_or_else(|_error| Ok(BTreeMap::new()))?;
         for (partner, due) in &mut found {
-            due.rows.retain(|row| self.lanes.get(partner).is_some_and(|lane| lane.is_free(row.delivery)));
+            due.errands.retain(|errand| self.lanes.get(partner).is_some_and(|lane| lane.is_free(&errand.id())));
         }
         Ok(found)
     }
@@ -299,9 +307,14 @@ impl Worker {
                 (error.id(), Ended { outcome: Outcome::NotTried, position: None })
             }
         };
-        let Some(Job { partner, delivery }) = self.jobs.remove(&id) else { return };
+        let Some(Job { partner, errand }) = self.jobs.remove(&id) else { return };
         let Some(lane) = self.lanes.get_mut(&partner) else { return };
-        if lane.end(delivery, ended, self.terms.options.base, Instant::now()) {
+        let pause = match errand {
+            ErrandId::Message(_) => self.terms.options.base,
+            // Nothing stands in the log of a file that did not go, so that its waits do not grow: it has the longest.
+            ErrandId::File(..) => self.terms.options.max,
+        };
+        if lane.end(errand, ended, pause, Instant::now()) {
             let seconds = self.terms.options.breaker_open.as_secs();
             tracing::warn!(partner = %partner, "`{partner}` keeps failing and is left alone for {seconds} seconds");
         }
@@ -344,11 +357,4 @@ pub(super) async fn journal(council: &Council, partner: &PartnerId, error: &Call
             request_id: None,
         })
         .await;
-}
-
-/// An error with its sources, for the log.
-pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let texts: Vec<String> =
-        std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
-    texts.join(": ")
 }

@@ -17,6 +17,7 @@ use tracing::{error, info, warn};
 use super::error::IndexError;
 use super::source::LogSource;
 use super::{CATCH_UP_EVENTS, ReferralIndex};
+use crate::chain::chain;
 
 /// How long a follower waits before it tries again what failed.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -173,16 +174,4 @@ impl<S: LogSource> Worker<S> {
 fn again(failure: &dyn Error) -> Then {
     warn!("The index of referrals could not be brought up to date, trying again: {}", chain(failure));
     Then::Wait(RETRY_AFTER)
-}
-
-/// An error with what caused it.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }

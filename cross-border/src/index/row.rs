@@ -5,11 +5,10 @@ use std::fmt;
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::envelope::{Position, Revision};
 use domain::id::{ComplaintId, SubjectId, UnitId};
-use domain::privacy::Sealed as SealedText;
 use domain::vocabulary::vocabulary;
 
 use crate::delivery::{DeliveredBy, DeliveryState};
-use crate::exchange::{DeliveryId, Digest, MessageKind, ScanState, SharedId, Side, Step};
+use crate::exchange::{DeliveryId, Digest, MessageKind, SharedId, Step};
 use crate::partner::{PartnerId, Place};
 use crate::referral::ReferralId;
 use crate::referral::vocabulary::{Direction, Purpose, ReferralOutcome};
@@ -179,7 +178,7 @@ pub struct DeliveryFilter {
     pub councils: Option<Vec<UnitId>>,
 }
 
-/// One awaited step of a referral, or one that was.
+/// One awaited step of a referral.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepRow {
     pub referral: ReferralId,
@@ -195,8 +194,6 @@ pub struct StepRow {
     pub due: NaiveDate,
     /// A day that mattered lies in a year whose calendar was not published.
     pub provisional: bool,
-    /// When it was done, or was no longer awaited.
-    pub met_on: Option<NaiveDate>,
     /// How often we reminded whoever is late.
     pub reminders: u16,
     pub escalated: bool,
@@ -231,24 +228,13 @@ pub struct CounterRow {
     pub sensitive: u64,
 }
 
-/// One file of a referral.
+/// One file of a referral that has to go over to the other council or to come from there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EvidenceRow {
     pub referral: ReferralId,
     pub shared: SharedId,
     pub partner: PartnerId,
-    /// Our council.
-    pub council: UnitId,
     pub digest: Digest,
-    pub name: SealedText,
-    pub bytes: u64,
-    /// The media type (RFC 6838).
-    pub media: String,
-    /// Who has it and gives it to the other.
-    pub side: Side,
-    /// Its bytes are here.
-    pub stored: bool,
-    pub scan: ScanState,
 }
 
 /// One record of the journal of refused attempts.

@@ -34,7 +34,6 @@ CREATE TABLE referral (
     owes_recall INTEGER NOT NULL, owes_answer INTEGER NOT NULL, awaits_receipt INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX referral_by_id ON referral (id);
-CREATE INDEX referral_by_shared ON referral (shared, partner);
 CREATE INDEX referral_by_partner ON referral (partner, number);
 CREATE INDEX referral_by_council ON referral (council, number);
 CREATE INDEX referral_by_stage ON referral (stage, number);
@@ -58,7 +57,6 @@ CREATE INDEX outbox_by_referral ON outbox (referral, sequence);
 CREATE INDEX outbox_undelivered ON outbox (referral, sequence) WHERE state <> 'delivered';
 CREATE INDEX outbox_by_partner ON outbox (partner, position);
 CREATE INDEX outbox_by_state ON outbox (state, position);
-CREATE INDEX outbox_due ON outbox (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX outbox_due_to ON outbox (partner, due_at) WHERE due_at IS NOT NULL;
 CREATE TABLE step (
     referral BLOB NOT NULL, step TEXT NOT NULL, council TEXT NOT NULL, started_on INTEGER NOT NULL,
@@ -66,14 +64,12 @@ CREATE TABLE step (
     escalated INTEGER NOT NULL, PRIMARY KEY (referral, step)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX step_running ON step (due, referral, step) WHERE met_on IS NULL;
--- name: sealed, as JSON.
+-- The files that have to go over: ours where owed, which the message with the number announced tells of; else theirs.
 CREATE TABLE evidence (
-    referral BLOB NOT NULL, digest TEXT NOT NULL, name TEXT NOT NULL, bytes INTEGER NOT NULL, media TEXT NOT NULL,
-    side TEXT NOT NULL, ours INTEGER NOT NULL, stored INTEGER NOT NULL, scan TEXT NOT NULL,
+    referral BLOB NOT NULL, digest TEXT NOT NULL, partner TEXT NOT NULL, owed INTEGER NOT NULL, announced INTEGER,
     PRIMARY KEY (referral, digest)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX evidence_by_digest ON evidence (digest);
-CREATE INDEX evidence_missing ON evidence (referral) WHERE stored = 0 AND ours = 0;
+CREATE INDEX evidence_by_partner ON evidence (partner, owed, referral, digest);
 CREATE TABLE transfer (
     position INTEGER PRIMARY KEY, referral BLOB NOT NULL, council TEXT NOT NULL, partner TEXT NOT NULL,
     year INTEGER NOT NULL, subject BLOB NOT NULL, sensitive INTEGER NOT NULL

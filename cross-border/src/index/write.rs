@@ -28,8 +28,7 @@ const PUT_STEP: &str = "
 INSERT INTO step (referral, step, council, started_on, due, provisional, met_on, reminders, escalated)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 const PUT_EVIDENCE: &str = "
-INSERT INTO evidence (referral, digest, name, bytes, media, side, ours, stored, scan)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+INSERT INTO evidence (referral, digest, partner, owed, announced) VALUES (?1, ?2, ?3, ?4, ?5)";
 const PUT_TRANSFER: &str = "
 INSERT OR REPLACE INTO transfer (position, referral, council, partner, year, subject, sensitive)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -169,20 +168,13 @@ fn put_steps(conn: &Connection, id: ReferralId, transfer: &Transfer) -> Result<(
 fn put_evidence(conn: &Connection, id: ReferralId, transfer: &Transfer) -> Result<(), IndexError> {
     let id = id.as_uuid().into_bytes();
     conn.prepare_cached("DELETE FROM evidence WHERE referral = ?1")?.execute([id])?;
+    let partner = transfer.drafted.partner.as_str();
     for (digest, evidence) in &transfer.evidence {
-        let name = serde_json::to_string(&evidence.name)
-            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-        conn.prepare_cached(PUT_EVIDENCE)?.execute(params![
-            id,
-            digest.as_str(),
-            name,
-            signed(evidence.bytes),
-            evidence.media,
-            evidence.side.code(),
-            evidence.side == transfer.own_side(),
-            evidence.stored,
-            evidence.scan.code(),
-        ])?;
+        let owed = transfer.owes_file(digest);
+        if owed || transfer.awaits_file(digest) {
+            let mut put = conn.prepare_cached(PUT_EVIDENCE)?;
+            put.execute(params![id, digest.as_str(), partner, owed, evidence.announced])?;
+        }
     }
     Ok(())
 }

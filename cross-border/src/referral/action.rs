@@ -49,11 +49,12 @@ impl Action {
 }
 
 impl Act {
-    /// The action this act is, for what is allowed. What begins a life or comes from the other council is none.
+    /// The action this act is, for what is allowed. What begins a life, comes from the other council or was done by
+    /// whoever brings files over is none.
     #[must_use]
     pub fn action(&self) -> Option<Action> {
         Some(match self {
-            Self::Draft(_) | Self::Receive(_) | Self::NoteReminder(_) => return None,
+            Self::Draft(_) | Self::Receive(_) | Self::NoteReminder(_) | Self::BringEvidence(_) => return None,
             Self::Tell(tell) => return tell.act.action(),
             Self::CaptureConsent(_) => Action::CaptureConsent,
             Self::WithdrawConsent(_) => Action::WithdrawConsent,
@@ -109,6 +110,7 @@ impl Act {
             | Self::RecordDelivery(_)
             | Self::StoreEvidence(_)
             | Self::RecordScan(_)
+            | Self::BringEvidence(_)
             | Self::Escalate(_) => return None,
         })
     }
@@ -149,7 +151,8 @@ impl Transfer {
             Action::StoreEvidence => !stage.is_recalled() && self.evidence.values().any(|evidence| !evidence.stored),
             Action::RecordScan => !self.evidence.is_empty(),
             Action::AcknowledgeOutcome => outbound && matches!(stage, Stage::OutcomeReported(_)),
-            Action::Recall => outbound && !stage.is_recalled() && !matches!(stage, Stage::Returned(_)),
+            // Whoever sends a referral back has read it all the same.
+            Action::Recall => outbound && !stage.is_recalled(),
             Action::AnswerRecall => !outbound && stage == Stage::Recalled { after_sending: true, erased: None },
             Action::Remind | Action::Escalate => self.running().next().is_some(),
         }
@@ -190,6 +193,7 @@ impl Transfer {
             | Act::RecordDelivery(_)
             | Act::StoreEvidence(_)
             | Act::RecordScan(_)
+            | Act::BringEvidence(_)
             | Act::Escalate(_) => false,
         }
     }

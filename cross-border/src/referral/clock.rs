@@ -68,7 +68,8 @@ fn steps_after(transfer: &Transfer, event: &ReferralEvent) -> &'static [Step] {
         | ReferralEvent::SessionHeld(_)
         | ReferralEvent::EvidenceAdded(_)
         | ReferralEvent::EvidenceStored(_)
-        | ReferralEvent::EvidenceScanned(_) => &[],
+        | ReferralEvent::EvidenceScanned(_)
+        | ReferralEvent::EvidenceBrought(_) => &[],
     }
 }
 

@@ -11,8 +11,9 @@ use domain::region::RegionCode;
 use serde::{Deserialize, Serialize};
 
 pub use self::exchange::{
-    ClockStarted, Controller, Escalated, EvidenceAdded, EvidenceScanned, EvidenceStored, MessageMeta, OfferAnswered,
-    Presented, Recipient, Reminded, ReminderReceived, Retrieved, SessionHeld, SessionOffered, TransferRecorded,
+    ClockStarted, Controller, Escalated, EvidenceAdded, EvidenceBrought, EvidenceScanned, EvidenceStored, MessageMeta,
+    OfferAnswered, Presented, Recipient, Reminded, ReminderReceived, Retrieved, SessionHeld, SessionOffered,
+    TransferRecorded,
 };
 use super::id::ReferralId;
 use super::vocabulary::{
@@ -253,6 +254,7 @@ pub enum ReferralEvent {
     EvidenceAdded(Box<EvidenceAdded>),
     EvidenceStored(EvidenceStored),
     EvidenceScanned(EvidenceScanned),
+    EvidenceBrought(EvidenceBrought),
 }
 
 domain::wire::event_kinds! {
@@ -286,5 +288,6 @@ domain::wire::event_kinds! {
         EvidenceAdded = "referral.evidence-added", 1;
         EvidenceStored = "referral.evidence-stored", 1;
         EvidenceScanned = "referral.evidence-scanned", 1;
+        EvidenceBrought = "referral.evidence-brought", 1;
     }
 }

@@ -14,9 +14,10 @@ use super::acknowledge_outcome::AcknowledgeOutcome;
 use super::answer_recall::AnswerRecall;
 use super::escalate::Escalate;
 use super::event::{
-    Acknowledged, Assessed, ConsentCaptured, ConsentWithdrawn, Delivered, Escalated, EvidenceScanned, EvidenceStored,
-    OfferAnswered, OutcomeAcknowledged, OutcomeReported, Presented, Progressed, RecallAnswered, Recalled,
-    ReferralEvent, Reminded, ReminderReceived, Retrieved, Returned, Sealed, Sent, SessionHeld, SessionOffered,
+    Acknowledged, Assessed, ConsentCaptured, ConsentWithdrawn, Delivered, Escalated, EvidenceBrought, EvidenceScanned,
+    EvidenceStored, OfferAnswered, OutcomeAcknowledged, OutcomeReported, Presented, Progressed, RecallAnswered,
+    Recalled, ReferralEvent, Reminded, ReminderReceived, Retrieved, Returned, Sealed, Sent, SessionHeld,
+    SessionOffered,
 };
 use super::present::Present;
 use super::record_scan::RecordScan;
@@ -259,6 +260,7 @@ fn exchanged(a: usize) -> Vec<ReferralEvent> {
         })),
         file(some_file(a)).added(pick(Side::ALL, a)),
         ReferralEvent::EvidenceStored(EvidenceStored { digest: digest.clone() }),
+        ReferralEvent::EvidenceBrought(EvidenceBrought { digest: digest.clone(), refused: None }),
         ReferralEvent::EvidenceScanned(EvidenceScanned { digest, scan: pick(ScanState::ALL, a) }),
     ]
 }

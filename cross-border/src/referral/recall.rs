@@ -59,7 +59,8 @@ mod tests {
     fn what_has_left_is_to_be_erased_however_far_it_got() {
         let reported = acknowledged().received(NOW, outcome(ReferralOutcome::Settled));
         let closed = reported.clone().told(NOW, Act::AcknowledgeOutcome(AcknowledgeOutcome {}));
-        for history in [sent(), acknowledged(), reported, closed] {
+        let returned = sent().received(NOW, Act::Return(Return { code: ReturnCode::NotLocal, note: None }));
+        for history in [sent(), acknowledged(), reported, closed, returned] {
             let transfer = given(history)
                 .at(NOW)
                 .told(call_back())
@@ -90,10 +91,8 @@ mod tests {
     }
 
     #[test]
-    fn what_came_back_is_not_called_back_nor_what_is_not_ours() {
-        let give_back = Act::Return(Return { code: ReturnCode::NotLocal, note: None });
-        let returned = sent().received(NOW, give_back);
-        for history in [returned, sent().told(NOW, call_back()), taken()] {
+    fn what_was_called_back_is_not_called_back_again_nor_what_is_not_ours() {
+        for history in [sent().told(NOW, call_back()), taken()] {
             given(history)
                 .at(NOW)
                 .told(call_back())

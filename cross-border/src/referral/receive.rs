@@ -123,6 +123,7 @@ fn take(act: Act, state: &Transfer, moment: &Moment<'_>) -> Result<Vec<ReferralE
         | Act::RecordDelivery(_)
         | Act::StoreEvidence(_)
         | Act::RecordScan(_)
+        | Act::BringEvidence(_)
         | Act::Escalate(_) => Ok(Vec::new()),
     }
 }

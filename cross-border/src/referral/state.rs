@@ -207,6 +207,10 @@ pub struct EvidenceState {
     /// Its bytes are here.
     pub stored: bool,
     pub scan: ScanState,
+    /// The number of our message that tells of it, if it is ours and was told of.
+    pub announced: Option<u32>,
+    /// The other council has the bytes from us, or refused them for good.
+    pub brought: bool,
 }
 
 /// A drafted referral.
@@ -299,8 +303,29 @@ impl Transfer {
     #[must_use]
     pub fn recall_is_due(&self) -> bool {
         let withdrawn = self.consent.as_ref().is_some_and(|consent| consent.withdrawn);
-        let over = self.stage.is_recalled() || matches!(self.stage, Stage::Returned(_));
-        self.is_outbound() && withdrawn && self.stage.has_left() && !over
+        self.is_outbound() && withdrawn && self.stage.has_left() && !self.stage.is_recalled()
+    }
+
+    /// Whether the other council was told of a file of ours, the bytes are here, and it has not got them. What is called
+    /// back or was returned gets nothing more.
+    #[must_use]
+    pub fn owes_file(&self, digest: &Digest) -> bool {
+        let over = matches!(self.stage, Stage::Returned(_) | Stage::Recalled { .. }) || self.recall_is_due();
+        let owed = |file: &EvidenceState| {
+            let told = file.side == self.own_side() && file.announced.is_some();
+            told && file.stored && !file.brought && file.scan != ScanState::Infected
+        };
+        !over && self.evidence.get(digest).is_some_and(owed)
+    }
+
+    /// Whether the other council has told of a file of its own whose bytes are not here and may still come.
+    #[must_use]
+    pub fn awaits_file(&self, digest: &Digest) -> bool {
+        let over = matches!(self.stage, Stage::Returned(_) | Stage::Recalled { .. });
+        let awaited = |file: &EvidenceState| {
+            file.side != self.own_side() && !file.stored && file.scan != ScanState::Infected
+        };
+        !over && self.evidence.get(digest).is_some_and(awaited)
     }
 
     pub(super) fn new(at: DateTime<Utc>, drafted: &Drafted) -> Self {

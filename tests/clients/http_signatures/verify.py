@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks the signed requests of Baycase with an implementation of RFC 9421 that is not ours, and makes some for it.
+"""Checks what Baycase signs with implementations that are not ours, and signs requests for it.
 
 Without options, reads requests as JSON lines from standard input and prints for each a line `OK` or `REFUSED: why`;
 ends with status 1 when one was refused.
@@ -12,11 +12,15 @@ the output may be piped into a second run. SEED is the 32 bytes of an Ed25519 se
 
 A body that is no text comes and goes as `body_base64`. `--now SECONDS` puts the clock.
 
+With `--jws`, reads stored messages or receipts with their detached JWS, and answers as for requests:
+
+    {"text", "jws", "key": its id, "public_key_raw_base64"}
+
 The profile: label `baycase`, tag `baycase-partner`; covered are `@method`, `@target-uri`, `content-digest`, and with a
 body `content-type`, in this order; parameters `created`, `expires`, `nonce`, `keyid`, `alg` and `tag`. The body of a
 request without one is that of no bytes, and its digest is signed as well.
 
-Needs the package `http-message-signatures`, of version 1, 2 or 3.
+Needs the package `http-message-signatures`, of version 1, 2 or 3, and `cryptography`, which comes with it.
 """
 
 import argparse
@@ -25,10 +29,12 @@ import datetime
 import hashlib
 import inspect
 import json
+import re
 import secrets
 import sys
 import time
 
+import cryptography.exceptions
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from http_message_signatures import (
@@ -50,7 +56,7 @@ SKEW_SECONDS = 30
 
 
 class Refused(Exception):
-    """A request that does not fit the profile."""
+    """Something signed that does not fit the profile."""
 
 
 class Message:
@@ -141,6 +147,36 @@ def verify(request, now):
         raise Refused("its body is not the one that was signed")
 
 
+def base64url(text):
+    """The bytes of a part of a JWS. Python's own reader takes padding, other characters and stray bits as well."""
+    if not re.fullmatch("[A-Za-z0-9_-]*", text):
+        raise Refused("a part of the JWS is not base64url")
+    read = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if base64.urlsafe_b64encode(read).decode().rstrip("=") != text:
+        raise Refused("a part of the JWS has stray bits")
+    return read
+
+
+def verify_jws(stored):
+    """Returns when the detached JWS (RFC 7515 appendix F) is that of the key over the text as it is (RFC 7797)."""
+    parts = stored["jws"].split(".")
+    if len(parts) != 3 or parts[1]:
+        raise Refused("the JWS is not a header, nothing, and a signature")
+    protected, _, signature = parts
+    header = json.loads(base64url(protected))
+    expected = {"alg": "EdDSA", "b64": False, "crit": ["b64"], "kid": stored["key"]}
+    # As text: Python holds 0 and false for equal.
+    if json.dumps(header, sort_keys=True) != json.dumps(expected, sort_keys=True):
+        raise Refused(f"the header of the JWS is {json.dumps(header)}")
+    # RFC 7797 section 3: the header in base64url, a full stop, and the payload, not encoded.
+    signed = protected.encode() + b"." + stored["text"].encode()
+    raw = base64.b64decode(stored["public_key_raw_base64"], validate=True)
+    try:
+        Ed25519PublicKey.from_public_bytes(raw).verify(base64url(signature), signed)
+    except cryptography.exceptions.InvalidSignature:
+        raise Refused("the signature does not hold") from None
+
+
 def sign(request, seed, key_id, now):
     """The request with the headers of its signature, and the public key to check it with."""
     body = body_of(request)
@@ -176,25 +212,33 @@ def sign(request, seed, key_id, now):
 
 
 def main():
-    options = argparse.ArgumentParser(description="Checks or makes signed requests of councils, as JSON lines.")
-    options.add_argument("--sign", metavar="SEED", help="make signatures with this Ed25519 seed (32 bytes in base64)")
+    options = argparse.ArgumentParser(description="Checks or makes signatures of councils, as JSON lines.")
+    modes = options.add_mutually_exclusive_group()
+    modes.add_argument("--sign", metavar="SEED", help="sign requests with this Ed25519 seed (32 bytes in base64)")
+    modes.add_argument("--jws", action="store_true", help="check stored messages and receipts instead of requests")
     options.add_argument("--key-id", help="the name of the key, for --sign")
     options.add_argument("--now", type=float, metavar="SECONDS", help="the time to go by, in seconds since 1970")
     chosen = options.parse_args()
     if (chosen.sign is None) != (chosen.key_id is None):
         options.error("--sign and --key-id go together")
     seed = None if chosen.sign is None else base64.b64decode(chosen.sign, validate=True)
+    # Whatever the locale says.
+    sys.stdin.reconfigure(encoding="utf-8")
+    sys.stdout.reconfigure(encoding="utf-8")
 
     all_good = True
     for line in sys.stdin:
         if not line.strip():
             continue
-        request = json.loads(line)
+        given = json.loads(line)
         if seed is not None:
-            print(json.dumps(sign(request, seed, chosen.key_id, chosen.now), ensure_ascii=False), flush=True)
+            print(json.dumps(sign(given, seed, chosen.key_id, chosen.now), ensure_ascii=False), flush=True)
             continue
         try:
-            verify(request, chosen.now)
+            if chosen.jws:
+                verify_jws(given)
+            else:
+                verify(given, chosen.now)
             print("OK", flush=True)
         except (Refused, InvalidSignature, HTTPMessageSignaturesException, ValueError, KeyError) as error:
             # Signatures that do not hold have no text of their own.

@@ -107,9 +107,15 @@ impl Drop for Node {
     }
 }
 
+/// The program built beside the tests, or another build of it that the environment names.
+fn program() -> String {
+    let given = std::env::vars().find(|(key, _)| key == "BAYCASE_TEST_PROGRAM").map(|(_, value)| value);
+    given.unwrap_or_else(|| env!("CARGO_BIN_EXE_baycase-under-test").to_owned())
+}
+
 impl Running {
     fn start(folder: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_baycase-under-test"))
+        let mut child = Command::new(program())
             .args(["serve", "--dev", "--data"])
             .arg(folder)
             .arg("--config")

@@ -35,7 +35,7 @@ pub enum KeyCommand {
 /// Make a key.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  baycase partner key new --data /var/lib/baycase --id gd-consumer-council:2026a\n  baycase partner key new --id gd-consumer-council:2027a --days 400 --suite sm2\n\nA running server reads its keys when it starts. Change keys without a gap: make the new one, let every partner enter\nit beside the old one, restart, and let the old one end."
+    after_help = "Examples:\n  baycase partner key new --data /var/lib/baycase --id gd-consumer-council:2026a\n  baycase partner key new --id gd-consumer-council:2027a --starts-in-days 30 --days 400\n\nA running server reads its keys when it starts. Change keys without a gap: make a new one that begins in\na month, let every partner enter it beside the old one, restart, and let the old one end."
 )]
 pub struct NewArgs {
     /// Its name, unique over all councils and never used again: the council's id, a colon, and a mark of your choice.
@@ -44,6 +44,9 @@ pub struct NewArgs {
     /// For how many days it may sign.
     #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..=i64::from(DAYS_MAX)))]
     days: u32,
+    /// In how many days it begins; until then the others can enter it, and the old key goes on.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=i64::from(DAYS_MAX)))]
+    starts_in_days: u32,
     /// ed25519, which every partner can check, or sm2 (GB/T 32918).
     #[arg(long, default_value = "ed25519")]
     suite: String,
@@ -76,7 +79,7 @@ fn make(folder: &Path, args: &NewArgs, now: DateTime<Utc>) -> Result<(SigningKey
     let id = KeyId::parse(&args.id)?;
     let suite = SuiteName::from_code(&args.suite)
         .ok_or_else(|| format!("`{}` is no suite; there are ed25519 and sm2", args.suite))?;
-    let not_before = now.trunc_subsecs(0);
+    let not_before = now.trunc_subsecs(0) + TimeDelta::days(i64::from(args.starts_in_days));
     let key = SigningKey {
         private: PrivateKey::generate(suite)?,
         not_before,
@@ -145,7 +148,7 @@ mod tests {
     }
 
     fn args(id: &str, suite: &str) -> NewArgs {
-        NewArgs { id: id.to_owned(), days: 400, suite: suite.to_owned() }
+        NewArgs { id: id.to_owned(), days: 400, starts_in_days: 0, suite: suite.to_owned() }
     }
 
     #[derive(Deserialize)]

@@ -74,7 +74,7 @@ impl Default for PartnerConfig {
             lease_ms: 60_000,
             base_ms: 5_000,
             max_ms: 15 * 60_000,
-            attempts_max: 24,
+            attempts_max: 400,
             give_up_hours: 72,
             breaker_failures: 5,
             breaker_open_ms: 30_000,

@@ -140,10 +140,12 @@ fn what_opens_the_exchange_too_far_warns() {
         config.partner.tls_certificate_file = Some("partner.crt".into());
         config.partner.tls_key_file = Some("partner.key".into());
         config.partner.client_ca_file = Some("ca.pem".into());
+        config.partner.public_url = Some("https://partners.example.org".to_owned());
         change(&mut config);
         config.validate().unwrap().iter().map(|warning| warning.keys[0]).collect()
     };
     assert!(warned(|_| {}).is_empty());
+    assert_eq!(warned(|c| c.partner.public_url = None), ["partner.public_url"]);
     assert_eq!(warned(|c| c.partner.lease_ms = c.partner.timeout_ms - 1), ["partner.lease_ms"]);
     assert_eq!(warned(|c| peer(c).keys.clear()), ["partner.peer.keys"]);
     assert_eq!(warned(|c| peer(c).allow_plain_http = true), ["partner.peer.allow_plain_http"]);

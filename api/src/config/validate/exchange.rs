@@ -88,7 +88,7 @@ pub(super) fn warnings(partner: &PartnerConfig) -> Vec<Warning> {
     let of_the_listener = [&partner.tls_certificate_file, &partner.tls_key_file, &partner.client_ca_file]
         .iter()
         .any(|file| file.is_some());
-    let table: [Rule; 7] = [
+    let table: [Rule; 8] = [
         (
             !partner.peers.is_empty() && partner.listen.is_none(),
             &["partner.listen"],
@@ -103,6 +103,11 @@ pub(super) fn warnings(partner: &PartnerConfig) -> Vec<Warning> {
             peers(|peer| !peer.certificates.is_empty()) && partner.listen.is_none(),
             &["partner.peer.certificates", "partner.listen"],
             "a partner is held to its certificate and nobody asks for it, so all its requests are refused",
+        ),
+        (
+            !partner.peers.is_empty() && partner.public_url.is_none(),
+            &["partner.public_url"],
+            "a request counts as signed for us when its `Host` says so, whichever council it was signed for",
         ),
         (
             partner.lease_ms < partner.timeout_ms,

@@ -158,6 +158,7 @@ impl ReferralMessage {
         if !self.kept.issued {
             return Ok(None);
         }
+        may_look(&authority(ctx)?, Look::Deliveries)?;
         let id = self.kept.meta.entry.delivery;
         let row = ctx.data_unchecked::<App>().ask_index(move |index| index.delivery(id)).await?;
         Ok(row.map(Delivery::new))

@@ -253,6 +253,18 @@ async fn the_public_address_is_what_the_partners_sign() {
 }
 
 #[tokio::test]
+async fn what_was_signed_for_another_council_is_not_for_us() {
+    let house = House::new();
+    // Guangdong asked Macao, which brings the request here as it came, its own name included.
+    let host = format!("{MACAO}.example");
+    let key = signing_key(GUANGDONG, 0);
+    let mut request = house.signed_for(&key, &Method::POST, &format!("https://{host}"), GRAPHQL_PATH, who());
+    request.headers_mut().insert("host", host.parse().unwrap());
+    let reply = house.send(with_certificate(request, &Digest::of(b"mo"))).await;
+    assert_refused(&house, &reply, StatusCode::MISDIRECTED_REQUEST, RefusalCode::WrongRecipient).await;
+}
+
+#[tokio::test]
 async fn documents_are_taken_by_post_alone_and_refused_ones_are_journaled() {
     let house = House::new();
     let key = signing_key(GUANGDONG, 0);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::Duration;
 
+use crate::council::Council;
 use crate::council::testing::{Clock, GUANGDONG, HONG_KONG, Node, Pair, START, peer, signing_key};
 use crate::delivery::DeliveredBy;
 use crate::evidence::NoScanner;
@@ -11,6 +12,7 @@ use crate::exchange::body::{Acknowledgement, Progress};
 use crate::exchange::{Receipt, ReceiptStatus, Side};
 use crate::referral::Stage;
 use crate::referral::vocabulary::ProgressKind;
+use crate::trust::KeyRing;
 
 fn handling() -> Progress {
     Progress { progress: ProgressKind::Handling, note: None }
@@ -114,4 +116,39 @@ async fn a_receipt_is_signed_by_the_key_of_its_time() {
     assert_eq!(pair.target.message(&row).await.key, next.id, "what is said now is signed with the new key");
     pair.settle(here).await;
     pair.assert_agreed(here).await;
+}
+
+#[tokio::test]
+async fn a_receipt_is_believed_when_the_key_of_its_time_is_lost() {
+    let clock = Clock::at(START);
+    let mut next = signing_key(HONG_KONG, "2026b");
+    next.not_before = "2026-06-01T00:00:00Z".parse().unwrap();
+    let both = [signing_key(HONG_KONG, "2026a"), next.clone()];
+    let target = Node::new(HONG_KONG, vec![peer(GUANGDONG, &[signing_key(GUANGDONG, "2026a")])], &clock);
+    let origin = Node::new(GUANGDONG, vec![peer(HONG_KONG, &both)], &clock);
+    let pair = Pair { origin, target, clock };
+    let here = pair.origin.submit(pair.target.own()).await;
+    let row = pair.origin.outbox(here).remove(0);
+    let message = pair.origin.message(&row).await;
+    pair.target.receive(&pair.origin, &message).await.unwrap();
+
+    // The answer was lost, and then the disk with the key.
+    pair.clock.set("2026-06-02T09:00:00+08:00");
+    let before = &pair.target.council;
+    let restored = Council {
+        own: before.own.clone(),
+        log: Arc::clone(&before.log),
+        vault: Arc::clone(&before.vault),
+        keys: Arc::new(KeyRing::new(vec![next.clone()])),
+        directory: Arc::clone(&before.directory),
+        index: before.index.clone(),
+        evidence: before.evidence.clone(),
+        journal: before.journal.clone(),
+        now: Arc::clone(&before.now),
+    };
+    let again = restored.receive(pair.origin.own(), message.clone()).await.unwrap();
+    assert_eq!(again.key, next.id);
+    assert_eq!(restored.receive(pair.origin.own(), message).await.unwrap(), again, "the same every time");
+    pair.origin.council.receipt_from(pair.target.own(), &again, DeliveredBy::Push).await.unwrap();
+    assert_eq!(pair.origin.stage(here).await, Stage::Delivered);
 }

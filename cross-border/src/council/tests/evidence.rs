@@ -136,6 +136,8 @@ async fn files_go_with_the_person() {
     let bring = || pair.target.council.receive_evidence(pair.origin.own(), shared(here), &digest, PDF.to_vec());
     bring().await.unwrap();
     pair.origin.act(here, FIRST, Act::WithdrawConsent(WithdrawConsent {})).await.unwrap();
+    let refused = pair.origin.council.serve_evidence(pair.target.own(), shared(here), &digest).await;
+    assert_eq!(refused.unwrap_err().code, RefusalCode::Erased, "before the recall is written, too");
     for node in [&pair.origin, &pair.target] {
         node.catch_up();
         let report = node.council.sweep().await.unwrap();

@@ -6,10 +6,11 @@ use domain::id::SubjectId;
 use crate::council::testing::dispute::NOTE;
 use crate::council::testing::{FIRST, Node, Pair, text};
 use crate::council::{CouncilError, SweepReport};
-use crate::exchange::body::{Acknowledgement, Outcome, OutcomeAcknowledgement, Progress};
+use crate::exchange::body::{Acknowledgement, Outcome, OutcomeAcknowledgement, Progress, Return};
 use crate::exchange::{MessageKind, RefusalCode, Side, Step};
+use crate::index::OutboxRow;
 use crate::partner::Language;
-use crate::referral::vocabulary::{ProgressKind, ReferralOutcome};
+use crate::referral::vocabulary::{ProgressKind, ReferralOutcome, ReturnCode};
 use crate::referral::withdraw_consent::WithdrawConsent;
 use crate::referral::{Act, ReferralId, Stage};
 
@@ -63,6 +64,21 @@ async fn a_withdrawn_consent_is_recalled_and_the_data_erased_at_the_other_end() 
     let stage = pair.assert_agreed(here).await;
     assert_eq!(stage, Stage::Recalled { after_sending: true, erased: Some(true) });
     assert!(readable(&pair.origin, here).await.iter().all(|(_, readable)| *readable), "the sender keeps its own");
+}
+
+#[tokio::test]
+async fn what_was_sent_back_is_erased_as_well() {
+    let pair = Pair::new();
+    let (here, there) = pair.delivered().await;
+    pair.target.tell(there, Return { code: ReturnCode::NotLocal, note: None }).await.unwrap();
+    pair.settle(here).await;
+    assert_eq!(pair.assert_agreed(here).await, Stage::Returned(ReturnCode::NotLocal));
+    withdraw(&pair, here).await;
+    assert_eq!(sweep(&pair.origin).await, SweepReport { recalled: 1, ..SweepReport::default() });
+    pair.origin.deliver(here, &pair.target).await;
+    assert_eq!(sweep(&pair.target).await, SweepReport { erased: 1, ..SweepReport::default() });
+    pair.settle(here).await;
+    assert_eq!(pair.assert_agreed(here).await, Stage::Recalled { after_sending: true, erased: Some(true) });
 }
 
 #[tokio::test]
@@ -157,6 +173,19 @@ async fn what_comes_about_a_person_who_was_erased_takes_effect_and_is_not_kept()
     pair.origin.tell(here, OutcomeAcknowledgement {}).await.unwrap();
     pair.settle(here).await;
     assert_eq!(pair.assert_agreed(here).await, Stage::Closed(ReferralOutcome::ConciliationFailed));
+}
+
+#[tokio::test]
+async fn a_submission_whose_consent_is_withdrawn_before_it_was_tried_is_not_sent() {
+    let pair = Pair::new();
+    let here = pair.origin.submit(pair.target.own()).await;
+    let row = pair.origin.outbox(here).remove(0);
+    assert!(pair.origin.council.issued(&row).await.unwrap().is_some());
+    withdraw(&pair, here).await;
+    assert_eq!(pair.origin.council.issued(&row).await.unwrap(), None);
+    // What was tried may have arrived, whatever was answered: the recall that follows must find it there.
+    let tried = OutboxRow { attempts: 1, ..row };
+    assert!(pair.origin.council.issued(&tried).await.unwrap().is_some());
 }
 
 #[tokio::test]

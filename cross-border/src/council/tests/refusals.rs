@@ -193,6 +193,20 @@ async fn a_partner_has_no_say_in_others_referrals() {
 }
 
 #[tokio::test]
+async fn a_partner_begins_no_referral_under_an_id_of_ours() {
+    // Hong Kong has referred a dispute to Guangdong, which begins one of its own under the same id.
+    let pair = Pair::new();
+    let ours = shared(pair.target.submit(pair.origin.own()).await);
+    let (_, message, _) = submission(&pair).await;
+    let under_ours = changed(&message, |message| {
+        message.header.referral = ours;
+        message.header.delivery = DeliveryId::derived(ours, &message.header.from, 1);
+    });
+    let key = signing_key(GUANGDONG, "2026a");
+    assert_refused(&pair.target, GUANGDONG, signed(&key, &under_ours), RefusalCode::Invalid, "our id").await;
+}
+
+#[tokio::test]
 async fn what_never_left_is_unknown_to_partners() {
     let pair = Pair::new();
     let prepared = pair.target.prepare(pair.origin.own()).await;

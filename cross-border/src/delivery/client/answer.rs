@@ -1,5 +1,6 @@
 //! What partners answer, and what it means.
 
+use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -31,8 +32,8 @@ pub struct MessagePage {
     pub at_end: bool,
 }
 
-/// One message of a page.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// One message of a page. Its `Debug` shows nothing of what it says.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 pub struct PulledMessage {
     /// What to ask behind when this message has been taken in.
     pub cursor: String,
@@ -41,6 +42,12 @@ pub struct PulledMessage {
     pub text: String,
     pub jws: String,
     pub key: KeyId,
+}
+
+impl fmt::Debug for PulledMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PulledMessage({}, {} bytes, by {})", self.delivery, self.text.len(), self.key)
+    }
 }
 
 /// A referral as the partner sees it.
@@ -77,20 +84,30 @@ pub struct RemoteServer {
     pub time: DateTime<Utc>,
 }
 
-/// An answer, read to its end and within its bound.
-#[derive(Debug)]
+/// An answer, read to its end and within its bound. Its `Debug` shows nothing of what it says.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) retry_after: Option<Duration>,
     pub(super) body: Vec<u8>,
 }
 
-/// What a GraphQL answer holds in the field that was asked for.
-#[derive(Debug)]
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Answer({}, {} bytes)", self.status, self.body.len())
+    }
+}
+
+/// What a GraphQL answer holds in the field that was asked for. Its `Debug` shows nothing of what it says.
 pub(super) struct Payload {
     value: Value,
     /// Of the whole answer.
     pub(super) digest: Digest,
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Payload({})", self.digest)
+    }
 }
 
 impl Payload {
@@ -176,6 +193,19 @@ mod tests {
         }
         for empty in ["{}", "[]", "1", "null", r#"{"data":null}"#, r#"{"data":{"remind":null}}"#, r#"{"data":[]}"#] {
             assert_eq!(code(200, empty), FailureCode::NoReceipt, "{empty}");
+        }
+    }
+
+    #[test]
+    fn what_an_answer_says_is_not_in_its_debug() {
+        let message = r#"{"cursor":"1","delivery":"b6ced6a9-e2e7-5c64-94cc-fb5194f7a756","kind":"陈大文","text":"陈大文",
+            "jws":"陈大文","key":"gd-consumer-council:2026a"}"#;
+        let pulled = serde_json::from_str::<PulledMessage>(message).unwrap();
+        let body = format!(r#"{{"data":{{"messages":{message}}}}}"#);
+        let payload = answer(200, &body).payload("messages").unwrap();
+        for shown in [format!("{pulled:?}"), format!("{:?}", answer(200, &body)), format!("{payload:?}")] {
+            assert!(!shown.contains("陈大文"), "{shown}");
+            assert!(!shown.contains(&format!("{:?}", "陈".as_bytes())), "{shown}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! Hong Kong fetches from Guangdong, over real connections.
 
 use chrono::TimeDelta;
+use domain::id::SubjectId;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -190,6 +191,18 @@ async fn a_message_that_is_none_is_passed_over_and_stands_in_the_journal() {
     world.guangdong.will(Fault::Instead(page(&garbage, Some("1"), true)));
     assert_eq!(world.round().await.unwrap(), pulled(0, 1));
     assert_eq!(world.journal().await, ["BAD_STATEMENT"]);
+}
+
+#[tokio::test]
+async fn what_follows_a_submission_that_was_refused_for_good_holds_up_nothing() {
+    let world = World::new().await;
+    let id = world.submitted().await;
+    world.attach(id, PDF).await;
+    let subject = SubjectId::of_referral(world.there(id).as_uuid());
+    world.hong_kong.council.vault.destroy(subject).unwrap();
+    assert_eq!(world.round().await.unwrap(), pulled(0, 2));
+    assert_eq!(world.journal().await, ["ERASED", "UNKNOWN_REFERRAL"]);
+    assert_eq!(world.round().await.unwrap(), pulled(0, 0), "the place has moved");
 }
 
 #[tokio::test]

@@ -4,7 +4,8 @@ use event_log::execute::ExecuteError;
 use thiserror::Error;
 use tokio::task::JoinError;
 
-use super::{Terms, chain, earlier, record};
+use super::{Terms, earlier, record};
+use crate::chain::chain;
 use crate::delivery::Rejection;
 use crate::index::IndexError;
 

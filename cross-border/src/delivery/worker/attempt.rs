@@ -7,7 +7,8 @@ use domain::envelope::Position;
 use event_log::execute::ExecuteError;
 
 use super::record::{self, Held, RecordError};
-use super::{Terms, chain, evidence, journal, later};
+use super::{Terms, evidence, journal, later};
+use crate::chain::chain;
 use crate::council::CouncilError;
 use crate::delivery::client::{CallError, PartnerClient, Signer};
 use crate::delivery::vocabulary::{DeliveredBy, FailureCode};
@@ -31,7 +32,7 @@ pub(super) enum Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ended {
     pub(super) outcome: Outcome,
-    /// Where the last event of the attempt stands.
+    /// Where the last event of the attempt stands; `None` when it left none.
     pub(super) position: Option<Position>,
 }
 
@@ -227,7 +228,7 @@ impl Attempt<'_> {
                 self.held.position
             }
         };
-        Ended { outcome: self.outcome(&error), position: Some(position) }
+        Ended { outcome: outcome(self.terms, &error), position: Some(position) }
     }
 
     /// Whether there is no other attempt: the partner refuses it for good, or it was tried too often or for too long.
@@ -235,22 +236,6 @@ impl Attempt<'_> {
         let options = &self.terms.options;
         let age = self.terms.council.moment().signed_duration_since(self.row.since).to_std().unwrap_or_default();
         !error.may_pass() || self.held.attempts >= options.attempts_max || age >= options.give_up_after
-    }
-
-    fn outcome(&self, error: &CallError) -> Outcome {
-        let asked = match error.code {
-            FailureCode::RateLimited => Some(error.retry_after.unwrap_or(self.terms.options.base)),
-            FailureCode::ServerError => error.retry_after,
-            _ => None,
-        };
-        let hold = asked.map(|asked| self.terms.backoff.bounded(asked));
-        match error.code {
-            FailureCode::Unsigned | FailureCode::Erased => Outcome::NotTried,
-            // Refused here, before anything was sent.
-            FailureCode::Refused if error.status.is_none() => Outcome::NotTried,
-            _ if error.counts_against_the_partner() => Outcome::Unwell { hold },
-            _ => Outcome::Well { hold },
-        }
     }
 
     fn tell_of_failure(&self, error: &CallError, again: bool, wait: Duration) {
@@ -270,6 +255,23 @@ impl Attempt<'_> {
                 row.delivery, row.partner,
             );
         }
+    }
+}
+
+/// What a failure says about the partner.
+pub(super) fn outcome(terms: &Terms, error: &CallError) -> Outcome {
+    let asked = match error.code {
+        FailureCode::RateLimited => Some(error.retry_after.unwrap_or(terms.options.base)),
+        FailureCode::ServerError => error.retry_after,
+        _ => None,
+    };
+    let hold = asked.map(|asked| terms.backoff.bounded(asked));
+    match error.code {
+        FailureCode::Unsigned | FailureCode::Erased => Outcome::NotTried,
+        // Refused here, before anything was sent.
+        FailureCode::Refused if error.status.is_none() => Outcome::NotTried,
+        _ if error.counts_against_the_partner() => Outcome::Unwell { hold },
+        _ => Outcome::Well { hold },
     }
 }
 

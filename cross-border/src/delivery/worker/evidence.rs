@@ -1,11 +1,24 @@
 //! The files that belong to a message, brought behind it.
 
+use domain::envelope::Position;
+
+use super::Terms;
 use super::attempt::{Attempt, Trouble};
+use crate::chain::chain;
 use crate::council::CouncilError;
-use crate::delivery::client::{CallError, Signer};
+use crate::delivery::client::{CallError, PartnerClient, Signer};
 use crate::delivery::vocabulary::FailureCode;
 use crate::evidence::EvidenceError;
-use crate::exchange::{Body, EvidenceItem, Message, RefusalCode, SignedMessage};
+use crate::exchange::{Body, Digest, EvidenceItem, Message, RefusalCode, SharedId, SignedMessage};
+use crate::referral::ReferralId;
+
+/// A file that nobody has to bring any more.
+pub(super) struct Brought {
+    /// Why the partner will never take it; `None` when it has it.
+    pub(super) refused: Option<CallError>,
+    /// Where the record of it stands, if there is a new one.
+    pub(super) position: Option<Position>,
+}
 
 /// The items of evidence that a message announces.
 pub(in crate::delivery) fn announced(message: &SignedMessage) -> Vec<EvidenceItem> {
@@ -17,18 +30,17 @@ pub(in crate::delivery) fn announced(message: &SignedMessage) -> Vec<EvidenceIte
 }
 
 /// Brings every file of the message that lies here; bringing one again changes nothing. Gives the first refusal of a
-/// file that will stay one. Announced files that are not here are nobody's to bring.
+/// file that will stay one. A file that is not here yet goes when it comes: see [`super::late`].
 pub(super) async fn bring(attempt: &mut Attempt<'_>, message: &SignedMessage) -> Result<Option<CallError>, Trouble> {
     let items = announced(message);
-    // The message of a referral that was called back has to go, or the recall would have no place; its files do not.
-    if items.is_empty() || is_recalled(attempt).await? {
+    // The message of a referral that is called back has to go, or the recall would have no place; its files do not.
+    if items.is_empty() || is_called_back(attempt).await? {
         return Ok(None);
     }
-    let (terms, row) = (attempt.terms, attempt.row);
-    let council = &terms.council;
+    let (terms, client, row) = (attempt.terms, attempt.client, attempt.row);
     let mut refused = None;
     for item in items {
-        let bytes = match council.file(row.referral, &item.digest).await {
+        let bytes = match terms.council.file(row.referral, &item.digest).await {
             Ok((_, bytes)) => bytes,
             Err(CouncilError::Evidence(EvidenceError::NotFound) | CouncilError::NotFound { .. }) => continue,
             Err(CouncilError::Evidence(EvidenceError::Infected)) => {
@@ -39,18 +51,53 @@ pub(super) async fn bring(attempt: &mut Attempt<'_>, message: &SignedMessage) ->
             Err(error) => return Err(error.into()),
         };
         attempt.prolong(terms.options.client().evidence_timeout).await;
-        let key = council.keys.active(council.moment()).ok_or(Trouble::NoKey)?;
-        let signer = Signer { key, now: council.moment() };
-        match attempt.client.put_evidence(signer, row.shared, &item.digest, bytes).await {
-            Ok(()) => {}
-            Err(error) if error.may_pass() => return Err(error.into()),
-            Err(error) => refused = refused.or(Some(error)),
-        }
+        let brought = put(terms, client, (row.referral, row.shared), &item.digest, bytes).await?;
+        refused = refused.or(brought.refused);
     }
     Ok(refused)
 }
 
-async fn is_recalled(attempt: &Attempt<'_>) -> Result<bool, Trouble> {
+/// Brings the bytes of a file, and records that the partner has them or will never take them.
+pub(super) async fn put(
+    terms: &Terms,
+    client: &PartnerClient,
+    (referral, shared): (ReferralId, SharedId),
+    digest: &Digest,
+    bytes: Vec<u8>,
+) -> Result<Brought, Trouble> {
+    let council = &terms.council;
+    let key = council.keys.active(council.moment()).ok_or(Trouble::NoKey)?;
+    let signer = Signer { key, now: council.moment() };
+    let refused = match client.put_evidence(signer, shared, digest, bytes).await {
+        Ok(()) => None,
+        Err(error) if error.may_pass() => return Err(error.into()),
+        Err(error) => Some(error),
+    };
+    Ok(recorded(terms, referral, digest, refused).await)
+}
+
+/// Records that a file has not to be brought any more. Where that fails the file is brought once more, which does no
+/// harm.
+pub(super) async fn recorded(
+    terms: &Terms,
+    referral: ReferralId,
+    digest: &Digest,
+    refused: Option<CallError>,
+) -> Brought {
+    let code = refused.as_ref().map(|error| error.detail.as_deref().unwrap_or(error.code.code()));
+    // Boxed: deciding is a large future.
+    let position = match Box::pin(terms.council.record_brought(referral, digest, code)).await {
+        Ok(position) => position,
+        Err(error) => {
+            tracing::error!(referral.id = %referral, error = %chain(&error), "A file that was brought is not recorded");
+            None
+        }
+    };
+    Brought { refused, position }
+}
+
+async fn is_called_back(attempt: &Attempt<'_>) -> Result<bool, Trouble> {
     let (_, loaded) = attempt.terms.council.find(&attempt.row.partner, attempt.row.shared).await?;
-    Ok(loaded.state.transfer().is_some_and(|transfer| transfer.stage.is_recalled()))
+    let transfer = loaded.state.transfer();
+    Ok(transfer.is_some_and(|transfer| transfer.stage.is_recalled() || transfer.recall_is_due()))
 }

@@ -7,24 +7,24 @@ use domain::envelope::Position;
 use tokio::time::Instant;
 
 use super::attempt::{Ended, Outcome};
+use super::errand::ErrandId;
 use crate::delivery::breaker::{Admission, Breaker};
 use crate::delivery::client::PartnerClient;
-use crate::exchange::DeliveryId;
 
-/// A delivery that was just tried. Until the index shows what came of it, its row says that it is due.
+/// What was just tried. Until the index shows what came of it, its row says that it is due.
 #[derive(Debug, Clone, Copy)]
 struct Rest {
     until: Instant,
     position: Option<Position>,
 }
 
-/// The deliveries to one partner.
+/// The errands to one partner.
 #[derive(Debug)]
 pub(super) struct Lane {
     client: PartnerClient,
     breaker: Breaker,
-    running: HashSet<DeliveryId>,
-    resting: HashMap<DeliveryId, Rest>,
+    running: HashSet<ErrandId>,
+    resting: HashMap<ErrandId, Rest>,
 }
 
 impl Lane {
@@ -48,9 +48,9 @@ impl Lane {
         u32::try_from(rows).unwrap_or(u32::MAX)
     }
 
-    /// Whether nothing is being done about the delivery.
-    pub(super) fn is_free(&self, delivery: DeliveryId) -> bool {
-        !self.running.contains(&delivery) && !self.resting.contains_key(&delivery)
+    /// Whether nothing is being done about the errand.
+    pub(super) fn is_free(&self, errand: &ErrandId) -> bool {
+        !self.running.contains(errand) && !self.resting.contains_key(errand)
     }
 
     /// Until when the partner is left alone.
@@ -58,7 +58,7 @@ impl Lane {
         self.breaker.waits_until(now)
     }
 
-    /// When something changes by itself: the partner may be tried again, or a delivery has rested.
+    /// When something changes by itself: the partner may be tried again, or an errand has rested.
     pub(super) fn wakes_at(&self, now: Instant) -> Option<Instant> {
         let rests = self.resting.values().map(|rest| rest.until).filter(|until| *until > now);
         rests.chain(self.breaker.waits_until(now)).min()
@@ -69,19 +69,21 @@ impl Lane {
         self.resting.retain(|_, rest| rest.until > now || rest.position > shown);
     }
 
-    /// Takes up a delivery, unless the breaker says no.
-    pub(super) fn begin(&mut self, delivery: DeliveryId, now: Instant) -> bool {
+    /// Takes up an errand, unless the breaker says no.
+    pub(super) fn begin(&mut self, errand: ErrandId, now: Instant) -> bool {
         match self.breaker.admit(now) {
-            Admission::Go | Admission::Probe => self.running.insert(delivery),
+            Admission::Go | Admission::Probe => self.running.insert(errand),
             Admission::Wait(_) | Admission::Probing => false,
         }
     }
 
     /// Takes in what came of an attempt; tells whether the partner is left alone from now on.
-    pub(super) fn end(&mut self, delivery: DeliveryId, ended: Ended, pause: Duration, now: Instant) -> bool {
+    pub(super) fn end(&mut self, errand: ErrandId, ended: Ended, pause: Duration, now: Instant) -> bool {
         let Ended { outcome, position } = ended;
-        self.running.remove(&delivery);
-        let mut until = now;
+        self.running.remove(&errand);
+        // Where nothing was appended, nothing else would keep it from being taken up again at once.
+        let rests = outcome == Outcome::NotTried || position.is_none();
+        let until = if rests { now.checked_add(pause).unwrap_or(now) } else { now };
         let (hold, opened) = match outcome {
             Outcome::Well { hold } => {
                 self.breaker.succeeded();
@@ -90,15 +92,13 @@ impl Lane {
             Outcome::Unwell { hold } => (hold, self.breaker.failed(now)),
             Outcome::NotTried => {
                 self.breaker.abandoned(now);
-                // Nothing was appended that would keep it from being taken up again at once.
-                until = now.checked_add(pause).unwrap_or(now);
                 (None, false)
             }
         };
         if let Some(wait) = hold {
             self.breaker.hold(now, wait);
         }
-        self.resting.insert(delivery, Rest { until, position });
+        self.resting.insert(errand, Rest { until, position });
         opened
     }
 }

@@ -30,19 +30,8 @@ macro_rules! select {
 }
 
 impl ReferralIndex {
-    /// The messages that may be tried now, those that have waited longest first: of each referral at most one, the
-    /// first that is not delivered. One that was given up holds back those behind it.
-    ///
-    /// Messages to partners that fetch are among them; see [`ReferralIndex::due_deliveries_to`].
-    ///
-    /// # Errors
-    /// The index cannot be read.
-    pub fn due_deliveries(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<OutboxRow>, IndexError> {
-        let sql = select!("WHERE due_at <= ?1 ORDER BY due_at, position LIMIT ?2");
-        self.messages(sql, (micros(now), at_most(limit)))
-    }
-
-    /// The same of one partner.
+    /// The messages to a partner that may be tried now, those that have waited longest first: of each referral at most
+    /// one, the first that is not delivered. One that was given up holds back those behind it.
     ///
     /// # Errors
     /// The index cannot be read.
@@ -56,15 +45,7 @@ impl ReferralIndex {
         self.messages(sql, (partner.as_str(), micros(now), at_most(limit)))
     }
 
-    /// When the next message may be tried, in the past if one waits.
-    ///
-    /// # Errors
-    /// The index cannot be read.
-    pub fn next_due(&self) -> Result<Option<DateTime<Utc>>, IndexError> {
-        self.ask(|conn| moment(conn, "SELECT min(due_at) FROM outbox WHERE due_at IS NOT NULL", []))
-    }
-
-    /// The same of one partner.
+    /// When the next message to a partner may be tried, in the past if one waits.
     ///
     /// # Errors
     /// The index cannot be read.

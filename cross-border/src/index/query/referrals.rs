@@ -6,14 +6,13 @@ use rusqlite::types::Value;
 use rusqlite::{Row, params_from_iter};
 
 use super::conditions::Conditions;
-use super::{all, at_most, first, number};
+use super::{all, at_most, number};
 use crate::exchange::{Digest, SharedId, Step};
 use crate::index::ReferralIndex;
 use crate::index::column::{Columns, days, signed};
 use crate::index::error::IndexError;
 use crate::index::row::{Cursor, Duty, ReferralFilter, ReferralRow};
 use crate::partner::PartnerId;
-use crate::referral::ReferralId;
 use crate::referral::vocabulary::{Direction, Purpose, ReferralOutcome};
 
 /// A statement about referrals, with the columns that [`referral`] reads, in its order.
@@ -29,23 +28,6 @@ macro_rules! select {
 }
 
 impl ReferralIndex {
-    /// The referral with this id.
-    ///
-    /// # Errors
-    /// The index cannot be read.
-    pub fn referral(&self, id: ReferralId) -> Result<Option<ReferralRow>, IndexError> {
-        self.ask(|conn| first(conn, select!("WHERE id = ?1"), [id.as_uuid().as_bytes()], referral))
-    }
-
-    /// The referral that a partner and we know under this id.
-    ///
-    /// # Errors
-    /// The index cannot be read.
-    pub fn by_shared(&self, partner: &PartnerId, shared: SharedId) -> Result<Option<ReferralRow>, IndexError> {
-        let sql = select!("WHERE shared = ?1 AND partner = ?2 ORDER BY number LIMIT 1");
-        self.ask(|conn| first(conn, sql, (shared.as_uuid().as_bytes(), partner.as_str()), referral))
-    }
-
     /// The referrals that a filter lets through, the newest draft first, from behind a row on.
     ///
     /// # Errors

@@ -11,7 +11,6 @@ use crate::index::column::{Columns, days};
 use crate::index::error::IndexError;
 use crate::index::row::{StepKey, StepRow};
 use crate::partner::{PartnerId, Place};
-use crate::referral::ReferralId;
 use crate::referral::vocabulary::Direction;
 
 /// A statement about steps, with the columns that [`step`] reads, in its order.
@@ -19,22 +18,15 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT s.referral, r.shared, r.partner, r.direction, r.council, s.step, s.council, s.started_on, s.due, \
-             s.provisional, s.met_on, s.reminders, s.escalated FROM step AS s JOIN referral AS r ON r.id = s.referral ",
+             s.provisional, s.reminders, s.escalated FROM step AS s JOIN referral AS r ON r.id = s.referral ",
             $rest
         )
     };
 }
 
 impl ReferralIndex {
-    /// The steps that are awaited although their last day lies before `on`, that with the earliest first.
-    ///
-    /// # Errors
-    /// The index cannot be read.
-    pub fn overdue_steps(&self, on: NaiveDate, limit: u32) -> Result<Vec<StepRow>, IndexError> {
-        self.overdue_steps_after(on, None, limit)
-    }
-
-    /// The same, from behind a row on.
+    /// The steps that are awaited although their last day lies before `on`, that with the earliest first, from behind a
+    /// row on.
     ///
     /// # Errors
     /// The index cannot be read.
@@ -56,14 +48,6 @@ impl ReferralIndex {
         self.step_rows(sql, (days(on), days(*due), referral.as_bytes(), step.code(), at_most(limit)))
     }
 
-    /// Every step of a referral that is or was awaited, by its last day.
-    ///
-    /// # Errors
-    /// The index cannot be read.
-    pub fn steps(&self, referral: ReferralId) -> Result<Vec<StepRow>, IndexError> {
-        self.step_rows(select!("WHERE s.referral = ?1 ORDER BY s.due, s.step"), [referral.as_uuid().as_bytes()])
-    }
-
     fn step_rows(&self, sql: &str, params: impl Params) -> Result<Vec<StepRow>, IndexError> {
         self.ask(|conn| all(conn, sql, params, step))
     }
@@ -82,7 +66,6 @@ fn step(row: &Row<'_>) -> Result<StepRow, IndexError> {
         started_on: row.day()?,
         due: row.day()?,
         provisional: row.get()?,
-        met_on: row.maybe_day()?,
         reminders: row.get()?,
         escalated: row.get()?,
     })

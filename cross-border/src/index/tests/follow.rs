@@ -7,7 +7,7 @@ use event_log::port::EventLog as _;
 use projections::FollowerState;
 
 use super::case::Case;
-use super::kit::{Fresh, HONG_KONG, Log, fresh};
+use super::kit::{Fresh, HONG_KONG, Log, fresh, row_of};
 use crate::exchange::AgeBand;
 use crate::index::{IndexFollower, Late};
 
@@ -29,7 +29,7 @@ fn what_is_appended_shows() {
     case.send(&mut log, AgeBand::Adult);
     let head = log.events().last().unwrap().position;
     log.wait(fresh.index.wait_for(head, LONG)).unwrap();
-    assert_eq!(fresh.index.referral(case.id).unwrap().unwrap().stage, "sent");
+    assert_eq!(row_of(&fresh.index, case.id).unwrap().stage, "sent");
     assert_eq!(*follower.state().borrow(), FollowerState::Running);
     follower.stop();
     follower.stop();
@@ -55,5 +55,5 @@ fn it_halts_before_what_it_cannot_read_and_shows_all_before_it() {
     assert_eq!(position, in_the_way);
     assert!(reason.contains("referral.unheard-of"), "{reason}");
     assert_eq!(fresh.index.position(), Some(readable));
-    assert_eq!(fresh.index.referral(case.id).unwrap().unwrap().stage, "sent");
+    assert_eq!(row_of(&fresh.index, case.id).unwrap().stage, "sent");
 }

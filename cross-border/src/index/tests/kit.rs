@@ -18,8 +18,9 @@ use tokio::runtime::Runtime;
 
 use crate::delivery::event::{Alarmed, Dead, Delivered, Failed, Leased, Redriven};
 use crate::delivery::{DeliveredBy, DeliveryEvent, FailureCode, SignedReceiptStored};
-use crate::index::{IndexOptions, LogSource, ReferralIndex, StreamSource};
+use crate::index::{IndexOptions, LogSource, ReferralFilter, ReferralIndex, ReferralRow, StreamSource};
 use crate::partner::PartnerId;
+use crate::referral::ReferralId;
 use crate::trust::KeyId;
 
 pub(super) const GUANGDONG: &str = "gd-consumer-council";
@@ -181,6 +182,12 @@ pub(super) fn caught_up(log: &Log) -> Fresh {
     let fresh = fresh();
     fresh.index.catch_up(&mut log.source()).unwrap();
     fresh
+}
+
+/// The row of a referral, if it shows.
+pub(super) fn row_of(index: &ReferralIndex, id: ReferralId) -> Option<ReferralRow> {
+    let rows = index.referrals(&ReferralFilter::default(), None, u32::MAX).unwrap();
+    rows.into_iter().find(|row| row.id == id)
 }
 
 /// Every row of every table, as text.

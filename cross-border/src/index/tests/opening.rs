@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::case::Case;
-use super::kit::{HONG_KONG, Log, fresh, open};
+use super::kit::{HONG_KONG, Log, fresh, open, row_of};
 use crate::exchange::AgeBand;
 use crate::index::{IndexError, IndexOptions, ReferralIndex, VERSION};
 
@@ -14,11 +14,11 @@ fn what_was_taken_in_is_there_after_opening_again() {
     case.send(&mut log, AgeBand::Adult);
     let fresh = fresh();
     fresh.index.catch_up(&mut log.source()).unwrap();
-    let (position, row) = (fresh.index.position(), fresh.index.referral(case.id).unwrap());
+    let (position, row) = (fresh.index.position(), row_of(&fresh.index, case.id));
     drop(fresh.index);
     let again = open(&fresh.folder);
     assert!(position.is_some());
-    assert_eq!((again.position(), again.referral(case.id).unwrap()), (position, row));
+    assert_eq!((again.position(), row_of(&again, case.id)), (position, row));
 }
 
 #[test]
@@ -35,10 +35,10 @@ fn a_file_of_another_version_is_emptied_and_filled_again() {
     conn.execute_batch(&format!("CREATE TABLE \"of \"\"later\" (a); PRAGMA user_version = {version};")).unwrap();
     drop(conn);
     let again = open(&fresh.folder);
-    assert_eq!((again.position(), again.referral(case.id).unwrap()), (None, None));
+    assert_eq!((again.position(), row_of(&again, case.id)), (None, None));
     assert!(!ReferralIndex::rebuild_if_other_version(&path).unwrap());
     again.catch_up(&mut log.source()).unwrap();
-    assert!(again.position().is_some() && again.referral(case.id).unwrap().is_some());
+    assert!(again.position().is_some() && row_of(&again, case.id).is_some());
 }
 
 #[test]

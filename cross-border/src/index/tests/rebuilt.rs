@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::case::{Case, clock, file_digest};
 use super::kit::{
     Fresh, GUANGDONG, HONG_KONG, Log, MACAO, Source, alarmed, caught_up, dead, delivered, dump, failed, fresh, leased,
-    minute, partner, redriven,
+    minute, partner, redriven, row_of,
 };
 use crate::delivery::{DeliveredBy, DeliveryState};
 use crate::exchange::{AgeBand, DeliveryId, MessageKind, Side, Step};
@@ -158,7 +158,8 @@ proptest! {
             world.happen(what, to);
         }
         let fresh = caught_up(&world.log);
-        let due = fresh.index.due_deliveries(minute(1_000_000), 1_000).unwrap();
+        let due_to = |to: &str| fresh.index.due_deliveries_to(&partner(to), minute(1_000_000), 1_000).unwrap();
+        let due = [due_to(HONG_KONG), due_to(MACAO)].concat();
         for row in &due {
             let lane = fresh.index.deliveries_of(row.referral).unwrap();
             let first = lane.iter().find(|row| row.state != DeliveryState::Delivered).unwrap();
@@ -183,7 +184,7 @@ fn events_behind_the_checkpoint_and_beyond_it_are_passed_over() {
     // All events are given and the whole stream can be read, but only the first of them is asked for.
     fresh.index.apply(&events, upto, &mut source).unwrap();
     assert_eq!(fresh.index.position(), Some(upto));
-    assert_eq!(fresh.index.referral(case.id).unwrap().unwrap().stage, "drafted");
+    assert_eq!(row_of(&fresh.index, case.id).unwrap().stage, "drafted");
     assert_eq!(dump(&fresh), dump(&at_once(&events[..1], &mut source)));
     fresh.index.apply(&events, last(&events), &mut source).unwrap();
     assert_eq!(dump(&fresh), dump(&caught_up(&log)));
@@ -200,7 +201,7 @@ fn what_happened_to_a_delivery_before_its_message_shows_with_the_message() {
     case.send(&mut log, AgeBand::Adult);
     fresh.index.catch_up(&mut log.source()).unwrap();
     assert_eq!(fresh.index.delivery(id).unwrap().unwrap().delivered_by, Some(DeliveredBy::Pull));
-    assert_eq!(fresh.index.next_due().unwrap(), None);
+    assert_eq!(fresh.index.next_due_to(&partner(HONG_KONG)).unwrap(), None);
 }
 
 fn a_referral(log: &mut Log) -> StreamId {

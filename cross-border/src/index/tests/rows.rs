@@ -4,12 +4,13 @@ use domain::envelope::{Position, Revision};
 use domain::id::SubjectId;
 
 use super::case::{Case, clock, file_digest, subject};
-use super::kit::{HONG_KONG, Log, MACAO, caught_up, day, minute, partner, unit};
-use crate::exchange::{AgeBand, Digest, MessageKind, ScanState, SharedId, Side, Step};
-use crate::index::{CounterRow, Cursor, ReferralFilter, ReferralIndex, ReferralRow};
+use super::kit::{Fresh, HONG_KONG, Log, MACAO, caught_up, day, delivered, minute, partner, row_of, unit};
+use crate::delivery::DeliveredBy;
+use crate::exchange::{AgeBand, DeliveryId, Digest, MessageKind, ScanState, Side, Step};
+use crate::index::{CounterRow, Cursor, EvidenceRow, ReferralFilter, ReferralIndex, ReferralRow};
 use crate::referral::event::{
-    Acknowledged, EvidenceScanned, EvidenceStored, OutcomeAcknowledged, OutcomeReported, Progressed, RecallAnswered,
-    Recalled, Returned,
+    Acknowledged, EvidenceBrought, EvidenceScanned, EvidenceStored, OutcomeAcknowledged, OutcomeReported, Progressed,
+    RecallAnswered, Recalled, Returned,
 };
 use crate::referral::vocabulary::{Direction, ProgressKind, Purpose, RecallReason, ReferralOutcome, ReturnCode};
 use crate::referral::{ReferralEvent, ReferralId};
@@ -24,7 +25,7 @@ fn outcome() -> ReferralEvent {
 }
 
 fn row(index: &ReferralIndex, id: ReferralId) -> ReferralRow {
-    index.referral(id).unwrap().unwrap()
+    row_of(index, id).unwrap()
 }
 
 #[test]
@@ -61,7 +62,7 @@ fn a_draft_shows_with_everything_that_is_known_of_it() {
     assert_eq!(row(&fresh.index, case.id), expected);
     assert_eq!(fresh.index.position(), Some(Position::new(1)));
     let other = Case::outbound(&mut log, HONG_KONG, 2);
-    assert_eq!(fresh.index.referral(other.id).unwrap(), None);
+    assert_eq!(row_of(&fresh.index, other.id), None);
 }
 
 #[test]
@@ -130,20 +131,16 @@ fn returns_and_recalls_show_with_their_detail() {
 }
 
 #[test]
-fn what_comes_in_is_found_under_the_id_that_its_sender_gave() {
+fn what_comes_in_shows_with_the_id_that_its_sender_gave() {
     let mut log = Log::new();
     log.at(3);
     let case = Case::inbound(&mut log, MACAO, 1);
     let fresh = caught_up(&log);
-    let found = fresh.index.by_shared(&partner(MACAO), case.shared).unwrap().unwrap();
-    assert_eq!((found.id, found.direction, found.stage.as_str()), (case.id, Direction::Inbound, "delivered"));
+    let found = row(&fresh.index, case.id);
+    assert_eq!((found.shared, found.direction, found.stage.as_str()), (case.shared, Direction::Inbound, "delivered"));
     assert_eq!((found.sent_at, found.complaint), (Some(minute(3)), None));
     assert_eq!(found.subject, Some(SubjectId::of_referral(case.id.as_uuid())));
     assert_eq!((found.origin_count, found.target_count), (1, 0));
-    // Another council cannot find it by naming the same id.
-    assert_eq!(fresh.index.by_shared(&partner(HONG_KONG), case.shared).unwrap(), None);
-    let unknown = SharedId::from_uuid(uuid::Uuid::from_u128(1));
-    assert_eq!(fresh.index.by_shared(&partner(MACAO), unknown).unwrap(), None);
 }
 
 #[test]
@@ -199,32 +196,80 @@ fn a_filter_lets_through_what_it_names_and_counts_the_same() {
     }
 }
 
+fn stored(digest: &Digest) -> ReferralEvent {
+    ReferralEvent::EvidenceStored(EvidenceStored { digest: digest.clone() })
+}
+
+fn digests(rows: Vec<EvidenceRow>) -> Vec<Digest> {
+    rows.into_iter().map(|row| row.digest).collect()
+}
+
+/// One of our messages has reached the partner.
+fn arrives(log: &mut Log, fresh: &Fresh, delivery: DeliveryId) {
+    log.append(&delivery.stream(), [delivered(DeliveredBy::Push)]);
+    fresh.index.catch_up(&mut log.source()).unwrap();
+}
+
 #[test]
-fn files_show_as_long_as_they_belong_to_the_referral() {
+fn a_file_of_ours_is_owed_from_when_the_partner_knows_of_it_until_it_is_brought() {
     let mut log = Log::new();
     let mut case = Case::outbound(&mut log, HONG_KONG, 1);
-    let (kept, left_out) = (file_digest(), Digest::of(b"a private letter"));
-    case.record(&mut log, case.file(&kept, Side::Origin));
-    case.record(&mut log, case.file(&left_out, Side::Origin));
+    let (listed, left_out, later) = (file_digest(), Digest::of(b"a private letter"), Digest::of(b"found later"));
+    for digest in [&listed, &left_out] {
+        case.record(&mut log, case.file(digest, Side::Origin));
+        case.record(&mut log, stored(digest));
+    }
+    let submission = case.send(&mut log, AgeBand::Adult);
     let fresh = caught_up(&log);
-    assert_eq!(fresh.index.evidence(case.id).unwrap().len(), 2);
-    // The message lists one of the two.
-    case.send(&mut log, AgeBand::Adult);
-    let theirs = Digest::of(b"their reply");
-    let file = case.file(&theirs, Side::Target);
-    case.hear(&mut log, MessageKind::Evidence, [file]);
-    case.record(&mut log, ReferralEvent::EvidenceStored(EvidenceStored { digest: kept.clone() }));
-    let scanned = EvidenceScanned { digest: kept.clone(), scan: ScanState::Clean };
+    let owed = |to: &str| digests(fresh.index.evidence_owed_to(&partner(to), 10).unwrap());
+    assert!(owed(HONG_KONG).is_empty(), "the message goes first");
+    arrives(&mut log, &fresh, submission);
+    assert_eq!(owed(HONG_KONG), [listed.clone()], "the message lists one of the two");
+    assert!(owed(MACAO).is_empty());
+    let row = fresh.index.evidence_owed_to(&partner(HONG_KONG), 10).unwrap().remove(0);
+    assert_eq!((row.referral, row.shared, row.partner), (case.id, case.shared, partner(HONG_KONG)));
+
+    // Told of, and only put in when the message has long arrived.
+    let file = case.file(&later, Side::Origin);
+    let told = case.tell(&mut log, MessageKind::Evidence, [file]);
+    arrives(&mut log, &fresh, told);
+    assert_eq!(owed(HONG_KONG), [listed.clone()]);
+    case.record(&mut log, stored(&later));
+    fresh.index.catch_up(&mut log.source()).unwrap();
+    assert_eq!(owed(HONG_KONG).len(), 2);
+    let brought = EvidenceBrought { digest: listed, refused: None };
+    case.record(&mut log, ReferralEvent::EvidenceBrought(brought));
+    fresh.index.catch_up(&mut log.source()).unwrap();
+    assert_eq!(owed(HONG_KONG), [later]);
+
+    let recalled = Recalled { reason: RecallReason::ConsentWithdrawn, after_sending: true };
+    case.tell(&mut log, MessageKind::Recall, [ReferralEvent::Recalled(recalled)]);
+    fresh.index.catch_up(&mut log.source()).unwrap();
+    assert!(owed(HONG_KONG).is_empty());
+}
+
+#[test]
+fn a_file_of_theirs_is_missing_until_it_is_here_or_nobody_wants_it() {
+    let mut log = Log::new();
+    let mut case = Case::inbound(&mut log, HONG_KONG, 1);
+    let files = [b"1", b"2", b"3"].map(|bytes| Digest::of(bytes));
+    for digest in &files {
+        let file = case.file(digest, Side::Origin);
+        case.hear(&mut log, MessageKind::Evidence, [file]);
+    }
+    let fresh = caught_up(&log);
+    let missing = |to: &str| digests(fresh.index.evidence_missing(&partner(to), 10).unwrap());
+    assert_eq!((missing(HONG_KONG).len(), missing(MACAO).len()), (3, 0));
+    let [here, infected, last] = files;
+    case.record(&mut log, stored(&here));
+    let scanned = EvidenceScanned { digest: infected, scan: ScanState::Infected };
     case.record(&mut log, ReferralEvent::EvidenceScanned(scanned));
     fresh.index.catch_up(&mut log.source()).unwrap();
-    assert_eq!(fresh.index.evidence_by_digest(&left_out).unwrap(), []);
-    let ours = fresh.index.evidence_by_digest(&kept).unwrap().remove(0);
-    assert_eq!((ours.referral, ours.shared, ours.partner), (case.id, case.shared, partner(HONG_KONG)));
-    assert_eq!((ours.stored, ours.scan, ours.side), (true, ScanState::Clean, Side::Origin));
-    assert_eq!((ours.bytes, ours.media.as_str(), ours.name.subject), (1_234, "application/pdf", subject(1)));
-    let missing = fresh.index.evidence_missing(&partner(HONG_KONG), 10).unwrap();
-    assert_eq!(missing.into_iter().map(|row| row.digest).collect::<Vec<_>>(), [theirs]);
-    assert_eq!(fresh.index.evidence_missing(&partner(MACAO), 10).unwrap(), []);
+    assert_eq!(missing(HONG_KONG), [last]);
+    let returned = ReferralEvent::Returned(Returned { code: ReturnCode::NotLocal, note: None });
+    case.tell(&mut log, MessageKind::Return, [returned]);
+    fresh.index.catch_up(&mut log.source()).unwrap();
+    assert!(missing(HONG_KONG).is_empty());
 }
 
 #[test]
@@ -255,7 +300,7 @@ fn counters_count_transfers_persons_and_persons_with_sensitive_data() {
 }
 
 #[test]
-fn refused_attempts_show_in_both_directions() {
+fn refused_attempts_show_the_newest_first() {
     let mut log = Log::new();
     let stream = domain::id::StreamId::parse("security-20260520").unwrap();
     let refusal = |code: &str| Refusal {
@@ -272,11 +317,9 @@ fn refused_attempts_show_in_both_directions() {
     }
     let fresh = caught_up(&log);
     let codes = |rows: Vec<crate::index::SecurityRow>| rows.into_iter().map(|row| row.code).collect::<Vec<_>>();
-    assert_eq!(codes(fresh.index.security(None, 2).unwrap()), ["A", "B"]);
-    assert_eq!(codes(fresh.index.security(Some(Position::new(2)), 2).unwrap()), ["C"]);
     assert_eq!(codes(fresh.index.security_before(None, 2).unwrap()), ["C", "B"]);
     assert_eq!(codes(fresh.index.security_before(Some(Position::new(2)), 2).unwrap()), ["A"]);
-    let row = fresh.index.security(None, 1).unwrap().remove(0);
+    let row = fresh.index.security_before(None, 1).unwrap().remove(0);
     assert_eq!((row.at, row.partner, row.suppressed), (minute(0), Some(partner(MACAO)), 4));
     assert_eq!((row.digest, row.request_id), (Some(file_digest()), None));
 }

@@ -228,6 +228,16 @@ pub struct EvidenceStored {
     pub digest: Digest,
 }
 
+/// 证据送达: the other council has its bytes from us, or will never take them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EvidenceBrought {
+    pub digest: Digest,
+    /// The code by which they were refused for good; absent when they were taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
 /// What a scanner said of its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

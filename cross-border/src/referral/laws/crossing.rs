@@ -191,7 +191,8 @@ impl World {
     fn settle(&mut self, throws: &[Dice]) -> Result<(), TestCaseError> {
         let mut round = 0_usize;
         while !self.on_the_way.is_empty() {
-            let throw = throws.get(round % throws.len().max(1)).map_or(0, |throw| throw.a);
+            // Throws that keep choosing what cannot be taken yet give way to taking turns.
+            let throw = throws.get(round % throws.len().max(1)).filter(|_| round < 100).map_or(0, |throw| throw.a);
             self.arrive(pick(&self.on_the_way, throw + round))?;
             round += 1;
             prop_assert!(round < 10_000, "what was sent never arrives");
@@ -207,11 +208,11 @@ impl World {
         let digest = origin.segment.digest(origin.shared());
         prop_assert_eq!(digest, target.segment.digest(target.shared()));
         prop_assert_eq!(origin.stage, target.stage);
+        prop_assert_eq!(origin.outcome, target.outcome);
         prop_assert!(origin.parked.is_empty() && target.parked.is_empty());
-        // A recall stops here and there at different messages; nothing but the stage is the same then.
+        // A recall stops here and there at different messages; nothing but where it ended is the same then.
         if !origin.stage.is_recalled() {
             prop_assert_eq!(&origin.reference, &target.reference);
-            prop_assert_eq!(origin.outcome, target.outcome);
             prop_assert_eq!(origin.retrieved, target.retrieved);
             prop_assert_eq!(&origin.sessions, &target.sessions);
             prop_assert_eq!(origin.evidence.keys().collect::<Vec<_>>(), target.evidence.keys().collect::<Vec<_>>());

@@ -8,7 +8,7 @@ use super::{Answer, Consent, EvidenceState, Held, Referral, SessionState, Stage,
 use crate::exchange::{Inserted, ScanState, SessionForm, Step};
 use crate::referral::event::{
     Acknowledged, Assessed, ClockStarted, ConsentCaptured, EvidenceAdded, MessageMeta, OfferAnswered, OutcomeReported,
-    RecallAnswered, ReferralEvent, Sealed, Sent, SessionHeld, SessionOffered,
+    RecallAnswered, Recalled, ReferralEvent, Sealed, Sent, SessionHeld, SessionOffered,
 };
 use crate::referral::vocabulary::ProgressKind;
 
@@ -63,9 +63,7 @@ fn apply(transfer: &mut Transfer, event: &ReferralEvent, at: DateTime<Utc>) {
         }
         ReferralEvent::OutcomeReported(reported) => transfer.outcome_reported(reported, day),
         ReferralEvent::OutcomeAcknowledged(_) => transfer.outcome_acknowledged(day),
-        ReferralEvent::Recalled(recalled) => {
-            transfer.ends_at(Stage::Recalled { after_sending: recalled.after_sending, erased: None }, day);
-        }
+        ReferralEvent::Recalled(recalled) => transfer.recalled(recalled, day),
         ReferralEvent::RecallAnswered(answered) => transfer.recall_answered(answered, day),
         ReferralEvent::MessageIssued(message) => transfer.issued(message),
         ReferralEvent::MessageReceived(message) => transfer.received(message),
@@ -89,6 +87,11 @@ fn apply(transfer: &mut Transfer, event: &ReferralEvent, at: DateTime<Utc>) {
         ReferralEvent::EvidenceScanned(scanned) => {
             if let Some(evidence) = transfer.evidence.get_mut(&scanned.digest) {
                 evidence.scan = scanned.scan;
+            }
+        }
+        ReferralEvent::EvidenceBrought(brought) => {
+            if let Some(evidence) = transfer.evidence.get_mut(&brought.digest) {
+                evidence.brought = true;
             }
         }
     }
@@ -161,6 +164,14 @@ impl Transfer {
         }
     }
 
+    /// An outcome that the origin had not acknowledged may have crossed the recall: it counts on neither side.
+    fn recalled(&mut self, recalled: &Recalled, day: NaiveDate) {
+        if !matches!(self.stage, Stage::Closed(_)) {
+            self.outcome = None;
+        }
+        self.ends_at(Stage::Recalled { after_sending: recalled.after_sending, erased: None }, day);
+    }
+
     fn recall_answered(&mut self, answered: &RecallAnswered, day: NaiveDate) {
         if let Stage::Recalled { after_sending, .. } = self.stage {
             self.ends_at(Stage::Recalled { after_sending, erased: Some(answered.erased) }, day);
@@ -229,6 +240,10 @@ impl Transfer {
         let side = self.own_side();
         // A message that has no place in the segment cannot have been decided; then the segment stays as it is.
         let _ = self.segment.insert(side, message.entry.clone());
+        // It tells of what was added right before it; the submission, of what the draft had.
+        for evidence in self.evidence.values_mut().filter(|evidence| evidence.side == side) {
+            evidence.announced = evidence.announced.or(Some(message.entry.sequence));
+        }
     }
 
     fn received(&mut self, message: &MessageMeta) {
@@ -278,6 +293,8 @@ impl Transfer {
             side: added.side,
             stored: false,
             scan: ScanState::Unscanned,
+            announced: None,
+            brought: false,
         };
         self.evidence.entry(added.digest.clone()).or_insert(evidence);
     }
