@@ -112,6 +112,13 @@ pub trait Gatekeeper: Send + Sync + 'static {
     /// Called for every operation that was found fit for execution, over HTTP and WebSocket alike. The cost is at least
     /// 1. A refusal ends the operation; a WebSocket connection stays open.
     async fn charge(&self, principal: &Self::Principal, cost: u32) -> Result<(), Refusal>;
+
+    /// Whether the same request may succeed later, by the code of an error; HTTP answers tell it as
+    /// `extensions.retryable` where the application has not. `None` tells nothing: so it is for every code, unless the
+    /// application has promised its clients more.
+    fn is_retryable(&self, _code: &str) -> Option<bool> {
+        None
+    }
 }
 
 /// What a request carries that tells who sends it.

@@ -16,17 +16,10 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::put;
 use axum::{Json, Router};
-use cross_border::council::{Caller, CouncilError, EVIDENCE_NAME_PURPOSE};
-use cross_border::evidence::EvidenceError;
+use cross_border::council::Caller;
 use cross_border::exchange::{Digest, EvidenceItem, ScanState};
-use cross_border::referral::record_scan::RecordScan;
-use cross_border::referral::state::EvidenceState;
-use cross_border::referral::store_evidence::StoreEvidence;
-use cross_border::referral::{Act, ReferralId};
-use domain::id::{CommandId, SubjectId};
-use event_log::digest::command_digest;
+use cross_border::referral::ReferralId;
 use event_log::execute::Issue;
-use event_log::port::CommandRef;
 use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 
@@ -110,8 +103,9 @@ impl Files {
         let folded = Folded::seen_by(&self.app, &authority, id).await?;
         may_do(&authority, Deed::Prepare, &folded.transfer.drafted.council)?;
         let own = folded.transfer.own_side();
-        let known = folded.transfer.evidence.get(&digest).filter(|known| known.side == own).ok_or_else(unannounced)?;
-        let item = self.item(&digest, known).await?;
+        if folded.transfer.evidence.get(&digest).is_none_or(|known| known.side != own) {
+            return Err(unannounced().into());
+        }
         let _place = self.places.try_acquire().map_err(|_error| busy())?;
         let bytes = body::read(body, self.app.council.evidence.limits().bytes_max, FILE_TIMEOUT).await?;
         let caller = Caller {
@@ -119,68 +113,10 @@ impl Files {
             actor: &authority.principal.subject,
             issue: Issue { traceparent: crate::telemetry::current_traceparent().map(Into::into), ..Issue::default() },
         };
-        // The name was sealed for whoever's data it is, and so are the bytes.
-        let scan = self.keep(id, known.name.subject, &item, bytes, caller).await?;
+        let put_in = Box::pin(self.app.council.put_in(id, &digest, &caller, bytes)).await;
+        let (item, scan) = put_in.map_err(ApiError::from)?;
         tracing::info!(referral.id = %id, evidence.digest = %digest, "Stored a file of referral `{id}`");
         Ok((item, scan))
-    }
-
-    /// Checks the bytes, looks through them, keeps them sealed, and records it.
-    async fn keep(
-        &self,
-        id: ReferralId,
-        subject: SubjectId,
-        item: &EvidenceItem,
-        bytes: Vec<u8>,
-        caller: Caller<'_>,
-    ) -> Result<ScanState, ApiError> {
-        let council = &self.app.council;
-        let bytes = Arc::new(bytes);
-        // Reading and digesting ten megabytes is work for a thread that may be busy.
-        let (store, checked, content) = (council.evidence.clone(), item.clone(), Arc::clone(&bytes));
-        blocking(move || store.check(&checked.digest, &checked, &content)).await?;
-        let scan = council.evidence.scan(&bytes).await;
-        if scan == ScanState::Infected {
-            self.record(id, &item.digest, scan, caller).await?;
-            return Err(EvidenceError::Infected.into());
-        }
-        let (store, kept) = (council.evidence.clone(), item.clone());
-        blocking(move || store.put(subject, &kept.digest, &kept, &bytes)).await?;
-        let act = Act::StoreEvidence(StoreEvidence { digest: item.digest.clone() });
-        let command = own_command(&["store-evidence", &id.to_string(), item.digest.as_str()]);
-        self.follow(id, command, act, caller.clone()).await?;
-        self.record(id, &item.digest, scan, caller).await?;
-        Ok(scan)
-    }
-
-    async fn record(
-        &self,
-        id: ReferralId,
-        digest: &Digest,
-        scan: ScanState,
-        caller: Caller<'_>,
-    ) -> Result<(), ApiError> {
-        if scan == ScanState::Unscanned {
-            return Ok(());
-        }
-        let command = own_command(&["record-scan", &id.to_string(), digest.as_str(), scan.code()]);
-        let act = Act::RecordScan(RecordScan { digest: digest.clone(), scan });
-        self.follow(id, command, act, caller).await
-    }
-
-    /// What follows from a file that is here; done before, it is nothing.
-    async fn follow(&self, id: ReferralId, command: CommandRef, act: Act, caller: Caller<'_>) -> Result<(), ApiError> {
-        match Box::pin(self.app.council.act(id, command, caller, None, None, act)).await {
-            Ok(_) | Err(CouncilError::NothingToDo) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// A file as it was announced, its name opened.
-    async fn item(&self, digest: &Digest, known: &EvidenceState) -> Result<EvidenceItem, ApiError> {
-        let name = self.app.council.open(EVIDENCE_NAME_PURPOSE, &known.name).await?;
-        let name = name.ok_or_else(|| ApiError::from(EvidenceError::Erased))?;
-        Ok(EvidenceItem { digest: digest.clone(), name, bytes: known.bytes, media: known.media.clone() })
     }
 
     async fn fetch(
@@ -223,18 +159,6 @@ fn unannounced() -> ApiError {
 
 fn busy() -> ApiError {
     ApiError::new(Code::Unavailable, "too many files are on their way; try again")
-}
-
-/// A command that is determined by what it does, so that the same file is recorded once.
-fn own_command(parts: &[&str]) -> CommandRef {
-    CommandRef { id: CommandId::derived(parts), digest: command_digest(parts.join("\n").as_bytes()) }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, EvidenceError> + Send + 'static,
-) -> Result<T, ApiError> {
-    let worked = tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::internal(&error))?;
-    worked.map_err(ApiError::from)
 }
 
 /// The bytes of a file, in a form that no browser opens.

@@ -9,7 +9,6 @@ use std::sync::LazyLock;
 
 use chrono::NaiveDate;
 use domain::calendar::WorkingCalendar;
-use domain::clock::{Basis, ClockError, Due, PeriodUnit, reckon};
 use domain::id::{ParseIdError, UnitId};
 use domain::money::Currency;
 use domain::region::{RegionCode, RegionTable};
@@ -243,15 +242,6 @@ impl Partner {
     #[must_use]
     pub fn takes(&self, field: DataField) -> bool {
         self.fields.contains(&field)
-    }
-
-    /// The last of `days` working days after `started_on`, by the calendar of the partner's place.
-    ///
-    /// # Errors
-    /// [`ClockError`] if the end is too far away to be reckoned.
-    pub fn working_days_after(&self, started_on: NaiveDate, days: u16) -> Result<Due, ClockError> {
-        let basis = Basis { started_on, length: days, unit: PeriodUnit::WorkingDays, extended_by: 0 };
-        reckon(basis, &[], self.place.calendar())
     }
 
     fn check(&self) -> Result<(), PartnerError> {

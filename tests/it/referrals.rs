@@ -115,6 +115,14 @@ async fn whoever_prepares_a_referral_does_not_let_it_leave() {
     assert_eq!(again["referAcrossBorder"]["repeated"], true);
     assert_eq!(again["referAcrossBorder"]["revision"], first["revision"]);
 
+    // Another attempt follows only one that came back or was called back.
+    for attempt in [2, 7] {
+        let mut another = prepared(&case);
+        another["attempt"] = json!(attempt);
+        let code = server.code(&officer(&server), REFER, json!({"input": another})).await;
+        assert_eq!(code, "NOT_ALLOWED_NOW", "attempt {attempt}");
+    }
+
     let approval = json!({"input": approval(&first["referral"]["id"])});
     assert_eq!(server.code(&officer(&server), APPROVE, approval.clone()).await, "FORBIDDEN");
     let both = token(&server, "officer-1", &[Role::Handler, Role::Head], COUNCIL);

@@ -73,6 +73,17 @@ impl Answer {
         Self { errors, data: None, extensions: BTreeMap::new(), status, json_status }
     }
 
+    /// The same with what is known of its codes: whether to come again, where an error does not say so itself.
+    pub(super) fn with_retryable(mut self, is_retryable: impl Fn(&str) -> Option<bool>) -> Self {
+        for values in self.errors.iter_mut().filter_map(|error| error.extensions.as_mut()) {
+            let Some(Value::String(code)) = values.get("code") else { continue };
+            if let Some(retryable) = is_retryable(code).filter(|_| values.get("retryable").is_none()) {
+                values.set("retryable", retryable);
+            }
+        }
+        self
+    }
+
     /// Whether nothing was executed, or nothing more will be.
     pub(super) fn is_refusal(&self) -> bool {
         self.data.is_none()
@@ -233,6 +244,26 @@ mod tests {
         let answer = Answer::of_execution(response, &inquiry(&[]));
         assert_eq!(answer.status(MediaType::Json), StatusCode::INTERNAL_SERVER_ERROR);
         assert!(!answer.to_json().contains("secret"));
+    }
+
+    #[test]
+    fn what_is_known_of_a_code_is_told_unless_the_error_tells_it() {
+        let mut response = failing(&["a"], (1, 3), Value::Null);
+        let mut told = failing(&["b"], (1, 3), Value::Null);
+        for error in &mut told.errors {
+            let values = error.extensions.get_or_insert_default();
+            values.set("code", "BUSY");
+            values.set("retryable", false);
+        }
+        response.errors.append(&mut told.errors);
+        let retryable = |code: &str| matches!(code, "INTERNAL" | "BUSY").then_some(true);
+        let answer = Answer::of_execution(response, &inquiry(&[(1, 3)])).with_retryable(retryable);
+        let told: Vec<_> =
+            answer.errors().iter().map(|error| error.extensions.as_ref().unwrap().get("retryable").cloned()).collect();
+        assert_eq!(told, [Some(Value::from(true)), Some(Value::from(false))]);
+        let fault = Fault::bad_request("not a request");
+        let silent = Answer::of_fault(&fault).with_retryable(retryable).to_json();
+        assert!(!silent.contains("retryable"), "{silent}");
     }
 
     #[test]

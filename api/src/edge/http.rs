@@ -38,7 +38,7 @@ pub(super) async fn handle<E: Executor, G: Gatekeeper>(
     };
     let mut response = match respond(&edge, acceptable, facts, &parts, body).await {
         Ok(response) => response,
-        Err(fault) => refuse(&fault, acceptable.for_refusal()),
+        Err(fault) => refuse(&fault, acceptable.for_refusal(), |code| edge.gatekeeper.is_retryable(code)),
     };
     if let Some(request_id) = request_id {
         response.headers_mut().insert(REQUEST_ID, request_id);
@@ -70,7 +70,8 @@ async fn respond<E: Executor, G: Gatekeeper>(
         return Ok(sse::response(answers, &edge.limits, expires, edge.shutdown.clone(), place));
     }
     let (request, inquiry) = prepared.into_request(admitted.principal, facts);
-    Ok(write(&edge.execute(request, &inquiry).await, media))
+    let answer = edge.execute(request, &inquiry).await;
+    Ok(write(&answer.with_retryable(|code| edge.gatekeeper.is_retryable(code)), media))
 }
 
 /// What can be refused by the headers alone.
@@ -131,8 +132,8 @@ async fn read<E, G>(edge: &Edge<E, G>, body: Body) -> Result<Params, Fault> {
 ///
 /// To a client that reads nothing but an event stream a fault of the document is an event; a fault of the exchange is
 /// a status, which is what such clients retry by.
-pub(super) fn refuse(fault: &Fault, media: MediaType) -> Response {
-    let answer = Answer::of_fault(fault);
+pub(super) fn refuse(fault: &Fault, media: MediaType, is_retryable: impl Fn(&str) -> Option<bool>) -> Response {
+    let answer = Answer::of_fault(fault).with_retryable(is_retryable);
     let mut response = match media {
         MediaType::EventStream if fault.scope == Scope::Document => sse::refusal(&answer),
         MediaType::EventStream => write(&answer, MediaType::Json),

@@ -54,7 +54,7 @@ pub(super) async fn upgrade<E: Executor, G: Gatekeeper>(
                 StatusCode::METHOD_NOT_ALLOWED => Fault::method("GET", message),
                 status => Fault::exchange(status, Code::BadRequest, message),
             };
-            return http::refuse(&fault, MediaType::Json);
+            return http::refuse(&fault, MediaType::Json, |code| edge.gatekeeper.is_retryable(code));
         }
     };
     let opening = Opening {

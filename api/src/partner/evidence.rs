@@ -45,7 +45,7 @@ async fn bring(State(files): State<Files>, (path, caller, request): Named, body:
     }
 }
 
-/// Gives a file that we have announced to the partner.
+/// Gives a file of a referral that is between the partner and us, whichever of the two announced it.
 async fn fetch(State(files): State<Files>, (path, caller, request): Named) -> Response {
     match files.fetch(&path, &caller, &request).await {
         Ok((item, bytes)) => file(&item.media, &item.digest, bytes),

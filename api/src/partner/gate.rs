@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::http::StatusCode;
+use cross_border::exchange::RefusalCode;
 
 use super::PartnerCaller;
 use crate::edge::{Admitted, Gatekeeper, Presented, Refusal};
@@ -47,5 +48,9 @@ impl Gatekeeper for SignedGate {
             code: "RATE_LIMITED",
             message: wait.to_string(),
         })
+    }
+
+    fn is_retryable(&self, code: &str) -> Option<bool> {
+        RefusalCode::parse(code).map(RefusalCode::is_retryable)
     }
 }

@@ -87,7 +87,8 @@ pub(super) async fn check(State(guard): State<Arc<Guard>>, request: Request, nex
         Ok(Admitted { caller, body, _place }) => {
             parts.extensions.insert(RequestId(request_id.clone()));
             parts.extensions.insert(caller);
-            let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+            let mut response = next.run(Request::from_parts(parts, Body::from(body))).await;
+            refused::add_pause(&mut response);
             // What GraphQL did not execute was refused by nobody behind this.
             if let Some(Refused(code)) = response.extensions().get::<Refused>().cloned() {
                 guard.record(&code, &what, &request_id, known).await;

@@ -34,11 +34,18 @@ pub(super) fn answer(refusal: &Refusal, request_id: &str, wait: Option<Duration>
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Signature realm=\"baycase-partner\""));
         headers.insert(HeaderName::from_static("accept-signature"), HeaderValue::from_static(ACCEPT_SIGNATURE));
     }
-    let busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-    if let Some(wait) = wait.or_else(|| busy.then_some(PAUSE)) {
+    if let Some(wait) = wait {
         headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
     }
+    add_pause(&mut response);
     response
+}
+
+/// Says when to come again, where an answer asks for quiet and does not say for how long.
+pub(super) fn add_pause(response: &mut Response) {
+    if matches!(response.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        response.headers_mut().entry(RETRY_AFTER).or_insert_with(|| HeaderValue::from(whole_seconds(PAUSE)));
+    }
 }
 
 /// Seconds, rounded up: who waits as told is served.

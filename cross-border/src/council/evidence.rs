@@ -1,60 +1,67 @@
-//! Files of a referral: attached by our officers, brought by partners, given to them.
+//! Files of a referral: put in by our officers, brought by partners, given to them.
 
-use domain::envelope::Revision;
+use std::sync::Arc;
+
+use domain::envelope::Position;
 use domain::id::SubjectId;
 use event_log::execute::Done;
 use event_log::port::CommandRef;
 
-use super::act_of::evidence_of;
 use super::receipts::system;
 use super::refusals::of_council;
 use super::{Caller, Council, CouncilError, EVIDENCE_NAME_PURPOSE, own_command};
 use crate::evidence::{EvidenceError, Stored};
-use crate::exchange::body::Evidence;
 use crate::exchange::{Digest, EvidenceItem, Refusal, RefusalCode, ScanState, SharedId};
 use crate::partner::PartnerId;
+use crate::referral::bring_evidence::BringEvidence;
 use crate::referral::record_scan::RecordScan;
 use crate::referral::state::EvidenceState;
 use crate::referral::store_evidence::StoreEvidence;
 use crate::referral::{Act, Referral, ReferralId, Transfer};
 
 impl Council {
-    /// Attaches a file to a referral of ours: looked through, sealed, recorded. Before the submission it becomes part
-    /// of the draft; afterwards the partner is told, and whoever brings messages over brings the file too.
+    /// A file of ours that an officer puts in, as it was attached to the draft or announced: looked through, sealed,
+    /// recorded. Whoever brings messages over brings it, with its message or, when that has gone, by itself.
     ///
     /// # Errors
-    /// [`CouncilError::Evidence`] when the file is not taken, and as for [`Council::tell`].
-    pub async fn attach(
+    /// [`CouncilError::Evidence`] when it is not what was announced or is infected, [`CouncilError::NotFound`] when we
+    /// announced no such file, and as for [`Council::act`].
+    pub async fn put_in(
         &self,
         id: ReferralId,
-        command: CommandRef,
-        caller: Caller<'_>,
-        read: Option<Revision>,
-        name: String,
-        media: String,
+        digest: &Digest,
+        caller: &Caller<'_>,
         bytes: Vec<u8>,
-    ) -> Result<Done<Referral>, CouncilError> {
+    ) -> Result<(EvidenceItem, ScanState), CouncilError> {
         let loaded = self.load(id).await?;
         let transfer = loaded.state.transfer().ok_or(CouncilError::NotFound { what: "referral" })?;
-        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        let item = EvidenceItem { digest: Digest::of(&bytes), name, bytes: length, media };
-        let digest = item.digest.clone();
-        let subject = self.subject_of(transfer).await?;
-        let scan = self.look_through(&item, &bytes).await?;
-        self.put(subject, item.clone(), bytes).await?;
-        let done = if transfer.stage.has_left() {
-            self.tell(id, command, caller.clone(), read, None, Evidence { item }.into()).await?
-        } else {
-            let added = self
-                .with_vault(move |vault| evidence_of(&item, &|purpose, text| vault.seal(subject, purpose, text)))
-                .await?;
-            self.act(id, command, caller.clone(), read, None, Act::AddEvidence(added)).await?
-        };
-        let recorded = self.record_stored(id, &caller, &digest, scan).await?;
-        Ok(match recorded {
-            Some(recorded) => Done { repeated: done.repeated, ..recorded },
-            None => done,
-        })
+        let ours = transfer.evidence.get(digest).filter(|file| file.side == transfer.own_side());
+        let announced = ours.ok_or(CouncilError::NotFound { what: "file" })?;
+        let item = self.item(digest, announced).await?;
+        // The name was sealed for whoever's data it is, and so are the bytes.
+        let kept = self.keep(id, caller, announced.name.subject, item.clone(), bytes);
+        // Boxed: deciding is a large future, and this does it twice.
+        let scan = Box::pin(kept).await?;
+        Ok((item, scan))
+    }
+
+    /// Records that a partner has a file of ours, or that it will never take it, which is what `refused` says. Gives
+    /// where that stands; `None` when it was known.
+    ///
+    /// # Errors
+    /// [`CouncilError`]; the file still counts as owed.
+    pub async fn record_brought(
+        &self,
+        id: ReferralId,
+        digest: &Digest,
+        refused: Option<&str>,
+    ) -> Result<Option<Position>, CouncilError> {
+        let loaded = self.load(id).await?;
+        let transfer = loaded.state.transfer().ok_or(CouncilError::NotFound { what: "referral" })?;
+        let command = own_command(&["bring-evidence", &id.to_string(), digest.as_str()]);
+        let brought = BringEvidence { digest: digest.clone(), refused: refused.map(ToOwned::to_owned) };
+        let done = self.followed(id, command, &system(transfer), Act::BringEvidence(brought)).await?;
+        Ok(done.map(|done| done.position))
     }
 
     /// A file that a partner brings, which one of its messages has announced.
@@ -99,16 +106,7 @@ impl Council {
         let subject = self.subject_of(transfer).await.map_err(failed)?;
         let item = self.item(digest, announced).await.map_err(failed)?;
         let caller = system(transfer);
-        let scan = match self.look_through(&item, &bytes).await {
-            Err(CouncilError::Evidence(error @ EvidenceError::Infected)) => {
-                self.record_scan(id, &caller, digest, ScanState::Infected).await.map_err(failed)?;
-                return Err(error.refusal());
-            }
-            looked => looked.map_err(failed)?,
-        };
-        self.put(subject, item, bytes).await.map_err(failed)?;
-        self.record_stored(id, &caller, digest, scan).await.map_err(failed)?;
-        Ok(scan)
+        Box::pin(self.keep(id, &caller, subject, item, bytes)).await.map_err(failed)
     }
 
     /// A file of a referral, for our officers and for whoever brings it to the partner.
@@ -141,10 +139,19 @@ impl Council {
         digest: &Digest,
     ) -> Result<(EvidenceItem, Vec<u8>), Refusal> {
         let served = self.give_evidence(from, shared, digest).await;
-        if let Err(refusal) = &served {
+        if let Err(refusal) = &served
+            && !(refusal.code == RefusalCode::EvidenceNotFound && self.is_to_come(from, shared, digest).await)
+        {
             self.journal_refusal(from, None, digest.as_str().as_bytes(), "fetching a file", refusal).await;
         }
         served
+    }
+
+    /// Whether we told a partner of a file that is not here yet: whoever fetches is right to ask for it again.
+    async fn is_to_come(&self, from: &PartnerId, shared: SharedId, digest: &Digest) -> bool {
+        let Ok((_, loaded)) = self.find(from, shared).await else { return false };
+        let Ok(transfer) = of_partner(loaded.state.transfer(), from) else { return false };
+        transfer.evidence.get(digest).is_some_and(|file| file.announced.is_some() && !file.stored)
     }
 
     async fn give_evidence(
@@ -172,34 +179,47 @@ impl Council {
         Ok(EvidenceItem { digest: digest.clone(), name, bytes: known.bytes, media: known.media.clone() })
     }
 
+    /// Keeps a file that was announced: held against the announcement, looked through, sealed, recorded.
+    async fn keep(
+        &self,
+        id: ReferralId,
+        caller: &Caller<'_>,
+        subject: SubjectId,
+        item: EvidenceItem,
+        bytes: Vec<u8>,
+    ) -> Result<ScanState, CouncilError> {
+        let (digest, bytes) = (item.digest.clone(), Arc::new(bytes));
+        let scan = match self.look_through(&item, &bytes).await {
+            Err(CouncilError::Evidence(error @ EvidenceError::Infected)) => {
+                self.record_scan(id, caller, &digest, ScanState::Infected).await?;
+                return Err(error.into());
+            }
+            looked => looked?,
+        };
+        self.put(subject, item, bytes).await?;
+        let command = own_command(&["store-evidence", &id.to_string(), digest.as_str()]);
+        let act = Act::StoreEvidence(StoreEvidence { digest: digest.clone() });
+        self.followed(id, command, caller, act).await?;
+        self.record_scan(id, caller, &digest, scan).await?;
+        Ok(scan)
+    }
+
     /// Checks a file against its announcement and looks through it. Nothing infected is kept.
-    async fn look_through(&self, item: &EvidenceItem, bytes: &[u8]) -> Result<ScanState, CouncilError> {
-        self.evidence.check(&item.digest, item, bytes)?;
+    async fn look_through(&self, item: &EvidenceItem, bytes: &Arc<Vec<u8>>) -> Result<ScanState, CouncilError> {
+        // Reckoning the digest of ten megabytes is work for a thread that may be busy.
+        let (evidence, declared, content) = (self.evidence.clone(), item.clone(), Arc::clone(bytes));
+        let checked = tokio::task::spawn_blocking(move || evidence.check(&declared.digest, &declared, &content)).await;
+        checked.map_err(CouncilError::Task)??;
         match self.evidence.scan(bytes).await {
             ScanState::Infected => Err(EvidenceError::Infected.into()),
             scan => Ok(scan),
         }
     }
 
-    async fn put(&self, subject: SubjectId, item: EvidenceItem, bytes: Vec<u8>) -> Result<Stored, CouncilError> {
+    async fn put(&self, subject: SubjectId, item: EvidenceItem, bytes: Arc<Vec<u8>>) -> Result<Stored, CouncilError> {
         let evidence = self.evidence.clone();
         let put = tokio::task::spawn_blocking(move || evidence.put(subject, &item.digest, &item, &bytes)).await;
         Ok(put.map_err(CouncilError::Task)??)
-    }
-
-    /// Records that the file lies here, and what looking through it found; the newest answer, if anything was new.
-    async fn record_stored(
-        &self,
-        id: ReferralId,
-        caller: &Caller<'_>,
-        digest: &Digest,
-        scan: ScanState,
-    ) -> Result<Option<Done<Referral>>, CouncilError> {
-        let command = own_command(&["store-evidence", &id.to_string(), digest.as_str()]);
-        let act = Act::StoreEvidence(StoreEvidence { digest: digest.clone() });
-        let stored = self.followed(id, command, caller, act).await?;
-        let scanned = self.record_scan(id, caller, digest, scan).await?;
-        Ok(scanned.or(stored))
     }
 
     async fn record_scan(
@@ -208,13 +228,13 @@ impl Council {
         caller: &Caller<'_>,
         digest: &Digest,
         scan: ScanState,
-    ) -> Result<Option<Done<Referral>>, CouncilError> {
+    ) -> Result<(), CouncilError> {
         if scan == ScanState::Unscanned {
-            return Ok(None);
+            return Ok(());
         }
         let command = own_command(&["record-scan", &id.to_string(), digest.as_str(), scan.code()]);
         let act = Act::RecordScan(RecordScan { digest: digest.clone(), scan });
-        self.followed(id, command, caller, act).await
+        self.followed(id, command, caller, act).await.map(drop)
     }
 
     /// An act that follows from another one; when it is done already there is nothing to do.

@@ -112,9 +112,12 @@ impl Council {
         let Body::Submission(submission) = &incoming.message.body else { return Err(unknown_referral()) };
         let shared = incoming.message.header.referral;
         if self.is_begun_here(shared).await? {
+            return Err(Refusal::new(RefusalCode::ForeignReferral, "this referral was begun here, by another council"));
+        }
+        if self.is_anothers(shared, incoming.from).await? {
             return Err(Refusal::new(
-                RefusalCode::Invalid,
-                "`referral` of the header is a referral that was begun here",
+                RefusalCode::ForeignReferral,
+                "`referral` of the header belongs to another council",
             ));
         }
         let opening = Drafted {
@@ -137,6 +140,18 @@ impl Council {
         let Some(id) = outbound_id(shared) else { return Ok(false) };
         let loaded = self.load(id).await.map_err(|error| of_council(&error))?;
         Ok(loaded.state.transfer().is_some_and(Transfer::is_outbound))
+    }
+
+    /// Whether another partner sent a referral under this id: our messages in both would be the same deliveries.
+    async fn is_anothers(&self, shared: SharedId, from: &PartnerId) -> Result<bool, Refusal> {
+        for other in self.directory.peers().iter().filter(|peer| peer.id != *from) {
+            let id = ReferralId::inbound(&other.id, &shared.to_string());
+            let loaded = self.load(id).await.map_err(|error| of_council(&error))?;
+            if loaded.state.transfer().is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Any later message: it is put into the partner's lane, and what it and those that waited for it say is done.

@@ -72,7 +72,8 @@ impl Council {
         what: &str,
         refusal: &Refusal,
     ) {
-        if refusal.code.is_retryable() {
+        // What passes by itself is no event. A referral that is not known may be one that belongs to somebody else.
+        if refusal.code.is_retryable() && refusal.code != RefusalCode::UnknownReferral {
             return;
         }
         self.journal

@@ -19,10 +19,14 @@ use event_log::vault::{MasterKey, SubjectVault, VaultOptions};
 use tempfile::TempDir;
 
 use self::source::MemorySource;
+use super::act_of::evidence_of;
 use super::{Caller, Council, CouncilError};
 use crate::delivery::{DeliveredBy, DeliveryState};
 use crate::evidence::{EvidenceLimits, EvidenceStore, NoScanner, Scanner};
-use crate::exchange::{Body, LangText, Refusal, SharedId, SignedMessage, SignedReceipt, Step};
+use crate::exchange::body::Evidence;
+use crate::exchange::{
+    Body, Digest, EvidenceItem, LangText, Refusal, ScanState, SharedId, SignedMessage, SignedReceipt, Step,
+};
 use crate::index::{IndexOptions, OutboxRow, ReferralIndex};
 use crate::partner::{Language, PartnerId};
 use crate::peer::{Directory, Peer, Transport};
@@ -193,6 +197,47 @@ impl Node {
 
     pub(crate) async fn stage(&self, id: ReferralId) -> Stage {
         self.transfer(id).await.stage
+    }
+
+    /// Tells of a file, or attaches it to a draft, and does not put it in.
+    pub(crate) async fn announce(
+        &self,
+        id: ReferralId,
+        name: &str,
+        media: &str,
+        bytes: &[u8],
+    ) -> Result<Digest, CouncilError> {
+        let (digest, length) = (Digest::of(bytes), u64::try_from(bytes.len()).unwrap());
+        let (name, media) = (name.to_owned(), media.to_owned());
+        let item = EvidenceItem { digest: digest.clone(), name, bytes: length, media };
+        let transfer = self.transfer(id).await;
+        if transfer.stage.has_left() {
+            self.tell(id, Evidence { item }).await?;
+        } else {
+            let subject = self.council.subject_of(&transfer).await?;
+            let seal = |purpose: &'static str, text: &str| self.council.vault.seal(subject, purpose, text);
+            let added = evidence_of(&item, &seal)?;
+            self.act(id, FIRST, Act::AddEvidence(added)).await?;
+        }
+        Ok(digest)
+    }
+
+    /// Puts in a file that was announced.
+    pub(crate) async fn put_in(
+        &self,
+        id: ReferralId,
+        digest: &Digest,
+        bytes: &[u8],
+    ) -> Result<ScanState, CouncilError> {
+        let put_in = self.council.put_in(id, digest, &self.caller(FIRST), bytes.to_vec()).await;
+        put_in.map(|(_, scan)| scan)
+    }
+
+    /// Announces a file and puts it in.
+    pub(crate) async fn attach(&self, id: ReferralId, media: &str, bytes: &[u8]) -> Result<Digest, CouncilError> {
+        let digest = self.announce(id, "receipt", media, bytes).await?;
+        self.put_in(id, &digest, bytes).await?;
+        Ok(digest)
     }
 
     /// Every event of the node's log.

@@ -2,9 +2,11 @@
 //!
 //! A page of messages is taken in message by message, each with its files; then the receipts are handed over, and only
 //! then the place is kept. A crash in between fetches the page again, which changes nothing: a message that is known
-//! is answered with the receipt it had. So losing the place is harmless too.
+//! is answered with the receipt it had. So losing the place is harmless too. A file that the partner did not have yet
+//! when its message came is asked for again from time to time.
 
 mod bookmark;
+mod files;
 
 #[cfg(test)]
 mod tests;
@@ -14,7 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::bookmark::Bookmark;
@@ -22,13 +25,11 @@ use super::backoff::Backoff;
 use super::client::answer::PulledMessage;
 use super::client::{CallError, ClientError, PartnerClient, Signer};
 use super::resolver::{Lookup, SystemLookup};
-use super::vocabulary::FailureCode;
-use super::worker::{WorkerOptions, announced, journal};
+use super::worker::{WorkerOptions, journal};
 use crate::chain::chain;
 use crate::council::Council;
-use crate::evidence::EVIDENCE_BYTES_MAX;
-use crate::exchange::{Digest, Message, Refusal, RefusalCode, SharedId, SignedMessage, SignedReceipt};
-use crate::partner::PartnerId;
+use crate::exchange::{Refusal, RefusalCode, SignedMessage, SignedReceipt};
+use crate::index::IndexError;
 use crate::security::Refused;
 
 /// Most pages that are fetched from a partner before the worker looks up.
@@ -38,7 +39,7 @@ pub const CURSOR_BYTES_MAX: usize = 256;
 
 /// Why a round with a partner ended before its end. What was taken in until then stays so.
 #[derive(Debug, Error)]
-pub enum PullError {
+enum PullError {
     #[error("the exchange with the partner failed")]
     Call(#[source] CallError),
     #[error("a message of the partner could not be taken now")]
@@ -49,15 +50,19 @@ pub enum PullError {
     Bookmark(#[source] std::io::Error),
     #[error("the partner gives no cursor, or one that leads nowhere")]
     Cursor,
+    #[error("the index could not be asked")]
+    Index(#[source] IndexError),
+    #[error("a task of ours broke off")]
+    Task(#[source] JoinError),
 }
 
 /// What a round brought.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Pulled {
+struct Pulled {
     /// Messages that were taken in, those known before included.
-    pub taken: usize,
+    taken: usize,
     /// Messages that will never be taken; each stands in the journal.
-    pub refused: usize,
+    refused: usize,
 }
 
 /// Fetches from every peer that is configured so.
@@ -74,6 +79,8 @@ struct Source {
     client: PartnerClient,
     bookmark: Bookmark,
     backoff: Backoff,
+    /// How often files are asked for again that the partner told of and did not have.
+    missing_every: Duration,
 }
 
 impl Puller {
@@ -101,7 +108,7 @@ impl Puller {
             let identity = options.identity.as_ref();
             let client = PartnerClient::with_lookup(peer, identity, options.client(), Arc::clone(lookup))?;
             let (council, bookmark) = (Arc::clone(council), Bookmark::new(folder, &peer.id));
-            sources.push(Source { council, client, bookmark, backoff });
+            sources.push(Source { council, client, bookmark, backoff, missing_every: options.max });
         }
         Ok(Self { sources, poll_every: options.poll_every })
     }
@@ -118,24 +125,24 @@ impl Puller {
             }
         }
     }
-
-    /// Asks every partner once; the outcomes in the order of the directory.
-    pub async fn once(&self) -> Vec<(PartnerId, Result<Pulled, PullError>)> {
-        let mut outcomes = Vec::new();
-        for source in &self.sources {
-            outcomes.push((source.client.partner().clone(), Box::pin(source.round()).await));
-        }
-        outcomes
-    }
 }
 
 impl Source {
     async fn run(self, poll_every: Duration, stop: CancellationToken) {
+        let mut missing_at = Instant::now();
         loop {
             let wait = tokio::select! {
                 () = stop.cancelled() => return,
                 round = Box::pin(self.round()) => self.tell(round, poll_every),
             };
+            if Instant::now() >= missing_at {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    fetched = Box::pin(self.fetch_missing()) => self.tell_of_missing(fetched),
+                }
+                let now = Instant::now();
+                missing_at = now.checked_add(self.missing_every).unwrap_or(now);
+            }
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(wait) => {}
@@ -240,44 +247,6 @@ impl Source {
         Ok(Some(receipt))
     }
 
-    /// Fetches the files that a message announced and that are not here yet.
-    async fn fetch_evidence(&self, message: &SignedMessage) -> Result<(), PullError> {
-        let items = announced(message);
-        let Some(shared) = shared_of(message).filter(|_| !items.is_empty()) else { return Ok(()) };
-        let partner = self.client.partner();
-        for item in items {
-            if self.is_stored(shared, &item.digest).await {
-                continue;
-            }
-            let fetched = self.client.get_evidence(self.signer()?, shared, &item.digest, EVIDENCE_BYTES_MAX).await;
-            let bytes = match self.journaled(fetched).await {
-                Ok(bytes) => bytes,
-                // The partner announced a file that it does not give: asking again does not help.
-                Err(PullError::Call(error)) if error.code == FailureCode::Evidence && !error.may_pass() => {
-                    let code = error.detail.as_deref().unwrap_or_default();
-                    tracing::warn!(partner = %partner, code, "A file announced by `{partner}` is not to be had");
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            match self.council.receive_evidence(partner, shared, &item.digest, bytes).await {
-                Ok(_) => {}
-                Err(refusal) if may_pass(&refusal) => return Err(PullError::Refused(refusal)),
-                Err(refusal) => {
-                    let code = refusal.code.code();
-                    tracing::error!(partner = %partner, code, "A file fetched from `{partner}` is refused for good");
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn is_stored(&self, shared: SharedId, digest: &Digest) -> bool {
-        let Ok((_, loaded)) = self.council.find(self.client.partner(), shared).await else { return false };
-        let files = loaded.state.transfer().map(|transfer| &transfer.evidence);
-        files.and_then(|files| files.get(digest)).is_some_and(|file| file.stored)
-    }
-
     fn signer(&self) -> Result<Signer<'_>, PullError> {
         let now = self.council.moment();
         let key = self.council.keys.active(now).ok_or(PullError::NoKey)?;
@@ -294,7 +263,7 @@ impl Source {
 
     /// Writes into the journal what the council leaves out of it because such a message may come again: not by this way.
     async fn journal_passed_over(&self, message: &SignedMessage, refusal: &Refusal) {
-        if !refusal.code.is_retryable() {
+        if !refusal.code.is_retryable() || refusal.code == RefusalCode::UnknownReferral {
             return;
         }
         self.council
@@ -321,8 +290,4 @@ fn may_pass(refusal: &Refusal) -> bool {
         RefusalCode::UnknownReferral | RefusalCode::TooFarAhead => false,
         code => code.is_retryable(),
     }
-}
-
-fn shared_of(message: &SignedMessage) -> Option<SharedId> {
-    Message::parse(&message.text).ok().map(|message| message.header.referral)
 }

@@ -5,7 +5,8 @@
 //! brought again, and the partner answers with the receipt it gave before.
 //!
 //! Architecture invariant: a delivery counts as done only by a receipt that is signed with a key of the partner and
-//! names this very message, and only when the files that belong to the message are there too.
+//! names this very message, and only when those of its files that lie here are there too. A file that is put in later
+//! is owed by itself until it is brought.
 
 mod alarm;
 mod attempt;
@@ -242,7 +243,7 @@ impl Worker {
             }
             let (terms, client) = (Arc::clone(&self.terms), lane.client().clone());
             let task = match errand {
-                Errand::Message(row) => attempts.spawn(attempt::attempt(terms, client, row)),
+                Errand::Message(row) => attempts.spawn(attempt::attempt(terms, client, *row)),
                 Errand::File(row) => attempts.spawn(late::attempt(terms, client, row)),
             };
             self.jobs.insert(task.id(), Job { partner, errand: id });
@@ -265,7 +266,8 @@ impl Worker {
             asked
                 .into_iter()
                 .map(|(partner, limit)| {
-                    let messages = index.due_deliveries_to(&partner, now, limit)?.into_iter().map(Errand::Message);
+                    let messages = index.due_deliveries_to(&partner, now, limit)?.into_iter();
+                    let messages = messages.map(|row| Errand::Message(Box::new(row)));
                     let files = index.evidence_owed_to(&partner, limit)?.into_iter().map(Errand::File);
                     let due = Due { errands: messages.chain(files).collect(), next_at: index.next_due_to(&partner)? };
                     Ok((partner, due))

@@ -1,7 +1,7 @@
 //! 证据送达: a file of ours has reached the other council, or it will never take it.
 //!
-//! Whoever brings files over records it. Until then the file counts as owed ([`Transfer::owes_file`]), whenever its bytes
-//! came: with the message that tells of it, or long after.
+//! Whoever brings files over records it. Until then the file counts as owed ([`Transfer::owes_file`]), whenever its
+//! bytes came: with the message that tells of it, or long after.
 
 use super::check_code;
 use super::event::{EvidenceBrought, ReferralEvent};

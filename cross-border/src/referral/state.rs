@@ -306,8 +306,8 @@ impl Transfer {
         self.is_outbound() && withdrawn && self.stage.has_left() && !self.stage.is_recalled()
     }
 
-    /// Whether the other council was told of a file of ours, the bytes are here, and it has not got them. What is called
-    /// back or was returned gets nothing more.
+    /// Whether the other council was told of a file of ours, the bytes are here, and it has not got them. What is
+    /// called back or was returned gets nothing more.
     #[must_use]
     pub fn owes_file(&self, digest: &Digest) -> bool {
         let over = matches!(self.stage, Stage::Returned(_) | Stage::Recalled { .. }) || self.recall_is_due();
@@ -322,9 +322,8 @@ impl Transfer {
     #[must_use]
     pub fn awaits_file(&self, digest: &Digest) -> bool {
         let over = matches!(self.stage, Stage::Returned(_) | Stage::Recalled { .. });
-        let awaited = |file: &EvidenceState| {
-            file.side != self.own_side() && !file.stored && file.scan != ScanState::Infected
-        };
+        let awaited =
+            |file: &EvidenceState| file.side != self.own_side() && !file.stored && file.scan != ScanState::Infected;
         !over && self.evidence.get(digest).is_some_and(awaited)
     }
 

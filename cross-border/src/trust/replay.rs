@@ -2,8 +2,9 @@
 //!
 //! The table lives in memory. What an earlier process had seen is not known to this one, so a signature made before
 //! it started is refused. The clock of a partner may be ahead of ours by [`SKEW_SECONDS`]; a request of the last such
-//! seconds before a restart could then be repeated once after it. That does no harm: what a request asks is known by
-//! its own id, and is done once however often it comes.
+//! seconds before a restart could then be repeated once after it. That is left so, because closing it would refuse
+//! every honest request of the first half minute after each start, while such a repetition does nothing twice (what a
+//! request asks is known by its own id) and is answered only to whoever already stood inside the encrypted connection.
 //!
 //! [`SKEW_SECONDS`]: crate::trust::http_signature::SKEW_SECONDS
 
@@ -147,6 +148,17 @@ mod tests {
         assert_eq!(table.take(&signature("hk:1", "n-1", 11, 131), at(11)), Ok(()));
         let table = ReplayTable::new(at(10));
         assert_eq!(table.take(&signature("hk:1", "n-1", 10, 130), at(11)), Ok(()));
+    }
+
+    #[test]
+    fn what_a_clock_ahead_of_ours_signed_before_the_start_is_good_for_one_request_more() {
+        // Used up before the start at 10, by a council whose clock was 30 seconds ahead.
+        let table = ReplayTable::new(at(10));
+        let ahead = signature("hk:1", "n-1", 39, 159);
+        assert_eq!(table.take(&ahead, at(11)), Ok(()));
+        for moment in [11, 39, 159] {
+            assert_eq!(table.take(&ahead, at(moment)), Err(RequestRefused::Replayed));
+        }
     }
 
     #[test]

@@ -232,6 +232,7 @@ async fn operations_at_the_rate_limit_run_and_one_past_it_is_refused() {
     for accept in [JSON, GRAPHQL, ("accept", "text/event-stream")] {
         let reply = house.ask(short, &[thrifty, accept]).await;
         assert_eq!((reply.status, reply.code().as_str()), (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED"));
+        assert!(!reply.text.contains("retryable"), "nobody promised that here: {}", reply.text);
     }
     assert_eq!(house.bumps.count(), 2);
     assert_eq!(house.ask(short, &[]).await.status, StatusCode::OK);

@@ -10,7 +10,7 @@ use cross_border::referral::draft::Draft;
 use cross_border::referral::event::Drafted;
 use cross_border::referral::present::Present;
 use cross_border::referral::vocabulary::Direction;
-use cross_border::referral::{Act, Referral as State, ReferralId, Transfer};
+use cross_border::referral::{Act, Referral as State, ReferralId, Stage, Transfer};
 use domain::complaint::Complaint;
 use domain::envelope;
 use domain::id::{ComplaintId, SubjectId};
@@ -207,6 +207,10 @@ pub(super) async fn refer(ctx: &Context<'_>, input: ReferAcrossBorderInput) -> R
     let issue = issue(ctx, command.id, input.on_behalf_of.clone())?;
     let drafted = draft(app, &authority, case, &input)?;
     let id = drafted.referral;
+    if input.attempt > 1 {
+        let before = ReferralId::outbound(case, &drafted.partner, input.attempt - 1);
+        has_ended(app, before).await?;
+    }
     let caller = Caller { unit: &authority.unit.id, actor: &authority.principal.subject, issue };
     let mut steps = Vec::new();
     if let Some(consent) = input.consent {
@@ -232,6 +236,19 @@ pub(super) async fn refer(ctx: &Context<'_>, input: ReferAcrossBorderInput) -> R
         answer = Answer { repeated: answer.repeated && done.repeated, ..done.into() };
     }
     payload(app, id, answer).await
+}
+
+/// Another attempt follows one that was sent back or called back: the consumer's data do not leave twice for one dispute.
+async fn has_ended(app: &App, before: ReferralId) -> Result<(), ApiError> {
+    let loaded = load::<State>(app.log.as_ref(), &before.stream(), None).await?;
+    match loaded.state.transfer().map(|transfer| transfer.stage) {
+        Some(Stage::Returned(_) | Stage::Recalled { .. }) => Ok(()),
+        Some(stage) => Err(ApiError::new(
+            Code::NotAllowedNow,
+            format!("the attempt before this one is `{stage}`; another follows only a return or a recall"),
+        )),
+        None => Err(ApiError::new(Code::NotAllowedNow, "there is no attempt before this one")),
+    }
 }
 
 /// The person who filed a case that the caller sees.

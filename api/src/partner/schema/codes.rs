@@ -39,7 +39,7 @@ pub enum RefusalCode {
     UnknownCode,
     /// There is no such referral between the two councils, or not yet: its submission may still be under way.
     UnknownReferral,
-    /// The referral is between other councils.
+    /// The referral is between other councils, or was begun by another than the message says.
     ForeignReferral,
     /// This kind of message is for the other council to send.
     WrongSide,

@@ -54,8 +54,8 @@ impl Query {
         )
     }
 
-    /// The files of a referral, those that you announced and ours. Fetch the bytes of ours with
-    /// `GET /partner/evidence/{referral}/{digest}`.
+    /// The files of a referral, those that you announced and ours. Fetch the bytes of those that are stored here, of both
+    /// councils alike, with `GET /partner/evidence/{referral}/{digest}`.
     async fn evidence(&self, ctx: &Context<'_>, referral: ID) -> Option<Result<Vec<EvidenceInfo>>> {
         Some(seen(ctx, "evidence", &referral, |transfer, _| evidence_of(transfer)).await)
     }

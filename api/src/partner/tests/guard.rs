@@ -242,6 +242,21 @@ async fn each_council_has_its_own_rate() {
 }
 
 #[tokio::test]
+async fn what_is_refused_behind_the_guard_says_whether_to_come_again() {
+    let rate = LimitsConfig { requests_per_second: 1, burst: 1 };
+    let house = House::with(PartnerEdge { rate, ..PartnerEdge::default() }, &[], &[]);
+    // The request is within the rate; what a document of a hundred selections costs beside it is not.
+    let long = format!("{{ serverInfo {{ {} }} }}", "council ".repeat(99));
+    let reply = house.ask(GUANGDONG, &long, json!({})).await;
+    assert_eq!((reply.status, reply.code().as_str()), (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED"));
+    assert_eq!((&reply.extensions()["retryable"], reply.header("retry-after")), (&json!(true), "5"));
+    assert_eq!(house.journal().await, ["RATE_LIMITED"]);
+    // What is wrong with a document is no code of the contract, and promises nothing.
+    let reply = house.ask(MACAO, "{", json!({})).await;
+    assert_eq!((reply.code().as_str(), reply.extensions().get("retryable").is_none()), ("GRAPHQL_PARSE_FAILED", true));
+}
+
+#[tokio::test]
 async fn the_public_address_is_what_the_partners_sign() {
     let public_url = Some("https://exchange.council.example/".to_owned());
     let house = House::with(PartnerEdge { public_url, ..PartnerEdge::default() }, &[], &[]);

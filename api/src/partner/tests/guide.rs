@@ -122,6 +122,14 @@ fn every_step_is_shown_with_a_body_that_is_taken() {
     }
 }
 
+#[test]
+fn files_of_both_councils_are_given_says_the_guide_and_the_schema() {
+    assert_says("gives the bytes of any file of that referral that is here");
+    let sdl = crate::partner::schema::sdl();
+    let said = "of both\n\tcouncils alike, with `GET /partner/evidence/{referral}/{digest}`";
+    assert!(sdl.contains(said), "the schema does not say that both councils' files are given");
+}
+
 /// A header for a message that follows the submission.
 fn header(side: Side) -> Value {
     let digest = Digest::of(text().as_bytes());

@@ -114,10 +114,15 @@ impl Node {
     /// Prepared, composed and let go by the second person.
     pub(crate) async fn submit(&self, to: &PartnerId) -> ReferralId {
         let id = self.prepare(to).await;
-        let submission = self.council.compose(self.complaint(), ask(self.council.place(), to)).await.unwrap();
+        self.approve(id, ask(self.council.place(), to)).await;
+        id
+    }
+
+    /// The second person lets a prepared referral go, with what is asked for.
+    pub(crate) async fn approve(&self, id: ReferralId, ask: Ask) {
+        let submission = self.council.compose(self.complaint(), ask).await.unwrap();
         let caller = self.caller(SECOND);
         self.council.submit(id, self.command(), caller, None, submission).await.unwrap();
-        id
     }
 
     pub(crate) fn complaint(&self) -> ComplaintId {

@@ -45,19 +45,11 @@ fn scanning() -> Pair {
     Pair { origin, target, clock }
 }
 
-async fn attach(node: &Node, id: ReferralId, media: &str, bytes: &[u8]) -> Result<Digest, CouncilError> {
-    let (name, media) = ("receipt".to_owned(), media.to_owned());
-    let attached =
-        node.council.attach(id, node.command(), node.caller(FIRST), None, name, media, bytes.to_vec()).await?;
-    assert!(attached.state.transfer().unwrap().evidence.contains_key(&Digest::of(bytes)));
-    Ok(Digest::of(bytes))
-}
-
 #[tokio::test]
 async fn a_file_is_announced_brought_and_fetched() {
     let pair = scanning();
     let (here, there) = pair.delivered().await;
-    let digest = attach(&pair.origin, here, "application/pdf", PDF).await.unwrap();
+    let digest = pair.origin.attach(here, "application/pdf", PDF).await.unwrap();
     let bring = || pair.target.council.receive_evidence(pair.origin.own(), shared(here), &digest, PDF.to_vec());
     assert_eq!(bring().await.unwrap_err().code, RefusalCode::EvidenceUnannounced, "the message comes first");
     pair.settle(here).await;
@@ -85,10 +77,35 @@ async fn a_file_is_announced_brought_and_fetched() {
 }
 
 #[tokio::test]
+async fn a_file_is_put_in_by_whoever_announced_it_and_asked_for_until_then() {
+    let pair = scanning();
+    let (here, there) = pair.delivered().await;
+    let digest = pair.origin.announce(here, "receipt", "application/pdf", PDF).await.unwrap();
+    pair.settle(here).await;
+    let ask = |digest: &Digest| {
+        let (origin, digest) = (Arc::clone(&pair.origin.council), digest.clone());
+        async move { origin.serve_evidence(&council_id(HONG_KONG), shared(here), &digest).await }
+    };
+    for unknown in [&digest, &Digest::of(b"another")] {
+        assert_eq!(ask(unknown).await.unwrap_err().code, RefusalCode::EvidenceNotFound);
+    }
+    let events = pair.origin.events().await;
+    let journalled = events.iter().filter(|event| event.stream.category() == "security").count();
+    assert_eq!(journalled, 1, "only the one that nobody announced");
+
+    let refused = pair.target.put_in(there, &digest, PDF).await;
+    assert!(matches!(refused, Err(CouncilError::NotFound { .. })), "{refused:?}");
+    let refused = pair.origin.put_in(here, &Digest::of(b"another"), PDF).await;
+    assert!(matches!(refused, Err(CouncilError::NotFound { .. })), "{refused:?}");
+    assert_eq!(pair.origin.put_in(here, &digest, PDF).await.unwrap(), ScanState::Unscanned);
+    assert_eq!(ask(&digest).await.unwrap().1, PDF);
+}
+
+#[tokio::test]
 async fn a_file_that_is_not_what_was_announced_is_refused() {
     let pair = scanning();
     let (here, _) = pair.delivered().await;
-    let digest = attach(&pair.origin, here, "application/pdf", PDF).await.unwrap();
+    let digest = pair.origin.attach(here, "application/pdf", PDF).await.unwrap();
     pair.settle(here).await;
     let other = [PDF, b"x"].concat();
     let bring = |from: &str, bytes: Vec<u8>| {
@@ -99,7 +116,7 @@ async fn a_file_that_is_not_what_was_announced_is_refused() {
     };
     assert_eq!(bring(GUANGDONG, other).await.unwrap_err().code, RefusalCode::EvidenceDigest);
     assert_eq!(bring(MACAO, PDF.to_vec()).await.unwrap_err().code, RefusalCode::UnknownReferral);
-    let refused = attach(&pair.origin, here, "image/png", PDF).await;
+    let refused = pair.origin.attach(here, "image/png", &[PDF, b"y"].concat()).await;
     assert!(
         matches!(refused, Err(CouncilError::Evidence(EvidenceError::OtherKind { .. }))),
         "an officer cannot attach what no partner would take: {refused:?}"
@@ -112,7 +129,7 @@ async fn what_is_infected_is_neither_kept_nor_attached_nor_given() {
     let (here, there) = pair.delivered().await;
     let file = b"this text has a virus";
     // The origin does not look, the target does.
-    let digest = attach(&pair.origin, here, "text/plain", file).await.unwrap();
+    let digest = pair.origin.attach(here, "text/plain", file).await.unwrap();
     pair.settle(here).await;
     for _ in 0..2 {
         let refused =
@@ -123,7 +140,7 @@ async fn what_is_infected_is_neither_kept_nor_attached_nor_given() {
     assert_eq!((known.stored, known.scan), (false, ScanState::Infected));
     let refused = pair.target.council.file(there, &digest).await;
     assert!(matches!(refused, Err(CouncilError::Evidence(EvidenceError::Infected))), "{refused:?}");
-    let refused = attach(&pair.target, there, "text/plain", b"another virus").await;
+    let refused = pair.target.attach(there, "text/plain", b"another virus").await;
     assert!(matches!(refused, Err(CouncilError::Evidence(EvidenceError::Infected))), "{refused:?}");
 }
 
@@ -131,7 +148,7 @@ async fn what_is_infected_is_neither_kept_nor_attached_nor_given() {
 async fn files_go_with_the_person() {
     let pair = scanning();
     let (here, there) = pair.delivered().await;
-    let digest = attach(&pair.origin, here, "application/pdf", PDF).await.unwrap();
+    let digest = pair.origin.attach(here, "application/pdf", PDF).await.unwrap();
     pair.settle(here).await;
     let bring = || pair.target.council.receive_evidence(pair.origin.own(), shared(here), &digest, PDF.to_vec());
     bring().await.unwrap();
@@ -158,7 +175,7 @@ async fn files_go_with_the_person() {
 async fn a_file_of_a_draft_is_not_given_before_the_draft_leaves() {
     let pair = scanning();
     let here = pair.origin.prepare(pair.target.own()).await;
-    let digest = attach(&pair.origin, here, "application/pdf", PDF).await.unwrap();
+    let digest = pair.origin.attach(here, "application/pdf", PDF).await.unwrap();
     assert!(pair.origin.outbox(here).is_empty());
     let known = &pair.origin.transfer(here).await.evidence[&digest];
     assert!(known.stored);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::life::live;
 use crate::council::testing::dispute::{ADDRESS, FACTS, NAME, NOTE, PHONE, REQUEST};
-use crate::council::testing::{FIRST, Node, Pair, text};
+use crate::council::testing::{Node, Pair, text};
 use crate::evidence::sniff::tests::PDF;
 use crate::exchange::content::renditions;
 use crate::partner::Language;
@@ -63,16 +63,8 @@ async fn no_log_index_or_file_holds_a_text_in_clear() {
     let pair = Pair::new();
     let (here, there) = pair.delivered().await;
     let origin = &pair.origin;
-    let attached = origin.council.attach(
-        here,
-        origin.command(),
-        origin.caller(FIRST),
-        None,
-        FILE_NAME.to_owned(),
-        "application/pdf".to_owned(),
-        PDF.to_vec(),
-    );
-    attached.await.unwrap();
+    let digest = origin.announce(here, FILE_NAME, "application/pdf", PDF).await.unwrap();
+    origin.put_in(here, &digest, PDF).await.unwrap();
     live(&pair, here).await;
     let messages = pair.target.council.content(there).await.unwrap();
     let said: String = messages.into_iter().filter_map(|message| message.said).map(|(text, _)| text).collect();

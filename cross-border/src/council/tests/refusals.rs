@@ -1,6 +1,8 @@
 //! Everything that is wrong with a message or a receipt is refused by its own code, and changes nothing.
 
-use crate::council::testing::{GUANGDONG, HONG_KONG, MACAO, Node, Pair, council_id, shared, signing_key};
+use crate::council::testing::{
+    Clock, GUANGDONG, HONG_KONG, MACAO, Node, Pair, START, council_id, peer, shared, signing_key,
+};
 use crate::delivery::DeliveredBy;
 use crate::exchange::body::{Acknowledgement, Outcome, Progress, Reminder};
 use crate::exchange::message::MESSAGE_BYTES_MAX;
@@ -27,7 +29,7 @@ fn changed(message: &Message, change: impl FnOnce(&mut Message)) -> Message {
     changed
 }
 
-/// Refused by this code, with nothing of any referral changed, and in the journal unless it may come again.
+/// Refused by this code, with nothing of any referral changed, and in the journal unless it passes by itself.
 async fn assert_refused(to: &Node, from: &str, message: SignedMessage, code: RefusalCode, what: &str) {
     let before = to.events().await;
     let refused = to.council.receive(&council_id(from), message).await.unwrap_err();
@@ -38,7 +40,8 @@ async fn assert_refused(to: &Node, from: &str, message: SignedMessage, code: Ref
     };
     assert_eq!(of("referral", &after), of("referral", &before), "{what}");
     let journalled = of("security", &after) - of("security", &before);
-    assert_eq!(journalled, usize::from(!code.is_retryable()), "{what}");
+    let told = !code.is_retryable() || code == RefusalCode::UnknownReferral;
+    assert_eq!(journalled, usize::from(told), "{what}");
 }
 
 /// The submission as it lies in the outbox, not yet brought over.
@@ -203,7 +206,27 @@ async fn a_partner_begins_no_referral_under_an_id_of_ours() {
         message.header.delivery = DeliveryId::derived(ours, &message.header.from, 1);
     });
     let key = signing_key(GUANGDONG, "2026a");
-    assert_refused(&pair.target, GUANGDONG, signed(&key, &under_ours), RefusalCode::Invalid, "our id").await;
+    assert_refused(&pair.target, GUANGDONG, signed(&key, &under_ours), RefusalCode::ForeignReferral, "our id").await;
+}
+
+#[tokio::test]
+async fn a_partner_begins_no_referral_under_an_id_of_another_partner() {
+    // Macao's referral is here; Guangdong, which has seen its id somewhere, begins one of its own under it.
+    let clock = Clock::at(START);
+    let peers = [MACAO, GUANGDONG].map(|id| peer(id, &[signing_key(id, "2026a")])).to_vec();
+    let target = Node::new(HONG_KONG, peers, &clock);
+    let from_macao = Node::new(MACAO, vec![peer(HONG_KONG, &[signing_key(HONG_KONG, "2026a")])], &clock);
+    let id = from_macao.submit(target.own()).await;
+    let row = from_macao.outbox(id).remove(0);
+    let message = from_macao.message(&row).await;
+    target.receive(&from_macao, &message).await.unwrap();
+    let stolen = changed(&Message::parse(&message.text).unwrap(), |message| {
+        message.header.origin = council_id(GUANGDONG);
+        message.header.from = council_id(GUANGDONG);
+        message.header.delivery = DeliveryId::derived(message.header.referral, &message.header.from, 1);
+    });
+    let key = signing_key(GUANGDONG, "2026a");
+    assert_refused(&target, GUANGDONG, signed(&key, &stolen), RefusalCode::ForeignReferral, "Macao's id").await;
 }
 
 #[tokio::test]

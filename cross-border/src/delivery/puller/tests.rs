@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
-use crate::council::testing::{Clock, FIRST, GUANGDONG, HONG_KONG, Node, START, council_id, peer, signing_key};
+use crate::council::testing::{Clock, GUANGDONG, HONG_KONG, Node, START, council_id, peer, signing_key};
 use crate::delivery::client::testing::Reply;
 use crate::delivery::worker::testing::{Fault, Partner, answer_of, options, polling};
-use crate::delivery::{DeliveredBy, DeliveryState};
+use crate::delivery::{DeliveredBy, DeliveryState, FailureCode};
 use crate::evidence::sniff::tests::PDF;
+use crate::exchange::Digest;
 use crate::peer::Peer;
 use crate::referral::{ReferralId, Stage};
 
@@ -42,11 +43,16 @@ impl World {
     }
 
     async fn round_in(&self, folder: &Path) -> Result<Pulled, PullError> {
-        let mut outcomes = self.puller_in(folder).once().await;
-        assert_eq!(outcomes.len(), 1);
-        let (partner, outcome) = outcomes.remove(0);
-        assert_eq!(partner, council_id(GUANGDONG));
-        outcome
+        self.source_in(folder).round().await
+    }
+
+    /// The one partner that is asked.
+    fn source_in(&self, folder: &Path) -> Source {
+        let mut sources = self.puller_in(folder).sources;
+        assert_eq!(sources.len(), 1);
+        let source = sources.remove(0);
+        assert_eq!(*source.client.partner(), council_id(GUANGDONG));
+        source
     }
 
     async fn submitted(&self) -> ReferralId {
@@ -56,11 +62,7 @@ impl World {
     }
 
     async fn attach(&self, id: ReferralId, bytes: &[u8]) -> Digest {
-        let node = &self.guangdong.node;
-        let (name, media) = ("收据.pdf".to_owned(), "application/pdf".to_owned());
-        let caller = node.caller(FIRST);
-        node.council.attach(id, node.command(), caller, None, name, media, bytes.to_vec()).await.unwrap();
-        Digest::of(bytes)
+        self.guangdong.node.attach(id, "application/pdf", bytes).await.unwrap()
     }
 
     /// How far each of Guangdong's messages is.
@@ -179,6 +181,33 @@ async fn a_file_that_is_not_to_be_had_holds_up_nothing() {
     world.guangdong.will(Fault::Instead(answer_of(RefusalCode::EvidenceNotFound)));
     assert_eq!(world.round().await.unwrap(), pulled(1, 0));
     assert_eq!(world.states(id), [DeliveryState::Delivered; 2]);
+}
+
+#[tokio::test]
+async fn a_file_that_is_put_in_later_is_asked_for_again() {
+    let world = World::new().await;
+    let id = world.submitted().await;
+    let node = &world.guangdong.node;
+    let digest = node.announce(id, "receipt", "application/pdf", PDF).await.unwrap();
+    assert_eq!(world.round().await.unwrap(), pulled(2, 0));
+    assert_eq!(world.states(id), [DeliveryState::Delivered; 2], "the message does not wait for its file");
+
+    let source = world.source_in(world.folder.path());
+    let stored = async || world.hong_kong.transfer(world.there(id)).await.evidence[&digest].stored;
+    world.hong_kong.catch_up();
+    source.fetch_missing().await.unwrap();
+    assert_eq!((stored().await, world.guangdong.requests("GET")), (false, 2));
+
+    node.put_in(id, &digest, PDF).await.unwrap();
+    world.guangdong.will(Fault::Instead(Reply::status(500, "")));
+    assert!(matches!(source.fetch_missing().await, Err(PullError::Call(_))));
+    source.fetch_missing().await.unwrap();
+    assert_eq!((stored().await, world.guangdong.requests("GET")), (true, 4));
+    world.hong_kong.catch_up();
+    source.fetch_missing().await.unwrap();
+    assert_eq!(world.guangdong.requests("GET"), 4, "what is here is not asked for");
+    let refused = node.events().await.into_iter().filter(|event| &*event.kind == "security.refused").count();
+    assert_eq!(refused, 0, "who was told of a file may ask for it");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use crate::referral::ReferralId;
 /// One thing to bring, as the index has it.
 #[derive(Debug)]
 pub(super) enum Errand {
-    Message(OutboxRow),
+    Message(Box<OutboxRow>),
     File(EvidenceRow),
 }
 

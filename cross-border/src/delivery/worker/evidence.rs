@@ -84,7 +84,7 @@ pub(super) async fn recorded(
     digest: &Digest,
     refused: Option<CallError>,
 ) -> Brought {
-    let code = refused.as_ref().map(|error| error.detail.as_deref().unwrap_or(error.code.code()));
+    let code = refused.as_ref().map(|error| error.detail.as_deref().unwrap_or_else(|| error.code.code()));
     // Boxed: deciding is a large future.
     let position = match Box::pin(terms.council.record_brought(referral, digest, code)).await {
         Ok(position) => position,

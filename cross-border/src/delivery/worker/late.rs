@@ -23,7 +23,11 @@ pub(super) async fn attempt(terms: Arc<Terms>, client: PartnerClient, row: Evide
     let (partner, referral) = (&row.partner, row.referral);
     match brought {
         Ok(Some(Brought { refused: None, position })) => {
-            tracing::info!(referral.id = %referral, partner = %partner, "Brought a file of `{referral}` to `{partner}`");
+            tracing::info!(
+                referral.id = %referral,
+                partner = %partner,
+                "Brought a file of `{referral}` to `{partner}`",
+            );
             Ended { outcome: Outcome::Well { hold: None }, position }
         }
         Ok(Some(Brought { refused: Some(error), position })) => {
@@ -36,7 +40,7 @@ pub(super) async fn attempt(terms: Arc<Terms>, client: PartnerClient, row: Evide
             );
             Ended { outcome: outcome(&terms, &error), position }
         }
-        // The index is behind: it was brought, or called back, meanwhile.
+        // The index is behind: it was brought, called back or erased meanwhile.
         Ok(None) => Ended { outcome: Outcome::NotTried, position: None },
         Err(trouble) => failed(&terms, &row, trouble).await,
     }
@@ -52,8 +56,9 @@ async fn bring(terms: &Terms, client: &PartnerClient, row: &EvidenceRow) -> Resu
         Ok((_, bytes)) => bytes,
         // It went with the person, and nobody has to bring it any more.
         Err(CouncilError::Erased) => {
-            let refused = CallError::refused(RefusalCode::Erased);
-            return Ok(Some(evidence::recorded(terms, row.referral, &row.digest, Some(refused)).await));
+            let erased = CallError::refused(RefusalCode::Erased);
+            evidence::recorded(terms, row.referral, &row.digest, Some(erased)).await;
+            return Ok(None);
         }
         Err(error) => return Err(error.into()),
     };

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use super::record::record;
 use super::{Worker, WorkerOptions};
-use crate::council::testing::{Clock, FIRST, GUANGDONG, HONG_KONG, Node, START, council_id, peer, signing_key};
+use crate::council::testing::{Clock, GUANGDONG, HONG_KONG, Node, START, council_id, peer, signing_key};
 use crate::delivery::client::testing::{Answering, Reply, Request, Server};
 use crate::delivery::{DeliveredBy, DeliveryCommand, documents};
 use crate::evidence::NoScanner;
@@ -159,10 +159,8 @@ impl World {
 
     /// Attaches a file to a referral that was sent, which announces it.
     pub(crate) async fn attach(&self, id: ReferralId, bytes: &[u8]) -> Digest {
-        let (node, digest) = (&self.origin, Digest::of(bytes));
-        let (name, media) = ("收据.pdf".to_owned(), "application/pdf".to_owned());
-        node.council.attach(id, node.command(), node.caller(FIRST), None, name, media, bytes.to_vec()).await.unwrap();
-        node.catch_up();
+        let digest = self.origin.attach(id, "application/pdf", bytes).await.unwrap();
+        self.origin.catch_up();
         digest
     }
 

@@ -1,6 +1,7 @@
 //! The worker against a partner that answers, fails, lies and falls silent.
 
 mod belief;
+mod late;
 
 use super::testing::{Fault, World, answer_of, options, polling};
 use super::*;
@@ -9,7 +10,7 @@ use crate::council::testing::{GUANGDONG, HONG_KONG, MACAO, Node, council_id, pee
 use crate::delivery::client::testing::Reply;
 use crate::delivery::{DeliveredBy, DeliveryState};
 use crate::evidence::sniff::tests::PDF;
-use crate::exchange::RefusalCode;
+use crate::exchange::{DeliveryId, RefusalCode};
 use crate::index::IndexFollower;
 use crate::peer::Peer;
 use crate::referral::Stage;
@@ -250,7 +251,7 @@ async fn a_slow_partner_leaves_room_for_the_others() {
     let first_only = BTreeMap::from([(hong_kong.clone(), ())]);
     let begin = |worker: &mut Worker, partner: &PartnerId, number: u128| {
         let delivery = DeliveryId::from_uuid(uuid::Uuid::from_u128(number));
-        assert!(worker.lanes.get_mut(partner).unwrap().begin(delivery, Instant::now()));
+        assert!(worker.lanes.get_mut(partner).unwrap().begin(ErrandId::Message(delivery), Instant::now()));
     };
     assert_eq!(worker.next_lane(&first_only), Some(hong_kong.clone()));
     begin(&mut worker, &hong_kong, 1);

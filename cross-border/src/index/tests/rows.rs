@@ -224,7 +224,7 @@ fn a_file_of_ours_is_owed_from_when_the_partner_knows_of_it_until_it_is_brought(
     let owed = |to: &str| digests(fresh.index.evidence_owed_to(&partner(to), 10).unwrap());
     assert!(owed(HONG_KONG).is_empty(), "the message goes first");
     arrives(&mut log, &fresh, submission);
-    assert_eq!(owed(HONG_KONG), [listed.clone()], "the message lists one of the two");
+    assert_eq!(owed(HONG_KONG), std::slice::from_ref(&listed), "the message lists one of the two");
     assert!(owed(MACAO).is_empty());
     let row = fresh.index.evidence_owed_to(&partner(HONG_KONG), 10).unwrap().remove(0);
     assert_eq!((row.referral, row.shared, row.partner), (case.id, case.shared, partner(HONG_KONG)));
@@ -233,7 +233,7 @@ fn a_file_of_ours_is_owed_from_when_the_partner_knows_of_it_until_it_is_brought(
     let file = case.file(&later, Side::Origin);
     let told = case.tell(&mut log, MessageKind::Evidence, [file]);
     arrives(&mut log, &fresh, told);
-    assert_eq!(owed(HONG_KONG), [listed.clone()]);
+    assert_eq!(owed(HONG_KONG), std::slice::from_ref(&listed));
     case.record(&mut log, stored(&later));
     fresh.index.catch_up(&mut log.source()).unwrap();
     assert_eq!(owed(HONG_KONG).len(), 2);

@@ -10,7 +10,7 @@ use crate::delivery::DeliveryState;
 use crate::delivery::client::testing::Reply;
 use crate::evidence::sniff::tests::PDF;
 use crate::exchange::body::Recall;
-use crate::exchange::{Digest, MessageKind, Receipt, RefusalCode, SignedReceipt};
+use crate::exchange::{DeliveryId, Digest, MessageKind, Receipt, RefusalCode, SignedReceipt};
 use crate::referral::Stage;
 use crate::referral::vocabulary::RecallReason;
 use crate::trust::SigningKey;
