@@ -12,7 +12,7 @@ use crate::index::error::IndexError;
 use crate::index::row::{CounterRow, EvidenceRow, SecurityRow};
 use crate::partner::PartnerId;
 
-/// A statement about files, with the columns that [`file`] reads, in its order.
+/// A statement about files, with the columns that `file` reads, in its order.
 macro_rules! select_evidence {
     ($rest:literal) => {
         concat!(
