@@ -33,46 +33,51 @@ pub enum ParseIdError {
     Uuid,
 }
 
+/// An identifier that is a UUID, with one fallible way in from text.
+///
+/// The crate that uses it needs `serde` and `uuid`.
+#[macro_export]
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ::serde::Serialize, ::serde::Deserialize)]
         #[serde(transparent)]
-        pub struct $name(Uuid);
+        pub struct $name(::uuid::Uuid);
 
         impl $name {
-            /// Wraps a UUID that the caller chose.
+            /// Wraps a UUID that is this id elsewhere, or that the caller chose.
             #[must_use]
-            pub const fn from_uuid(id: Uuid) -> Self {
+            pub const fn from_uuid(id: ::uuid::Uuid) -> Self {
                 Self(id)
             }
 
             /// The UUID itself.
             #[must_use]
-            pub const fn as_uuid(self) -> Uuid {
+            pub const fn as_uuid(self) -> ::uuid::Uuid {
                 self.0
             }
 
             /// Parses the hyphenated or the plain form.
             ///
             /// # Errors
-            /// [`ParseIdError::Uuid`] when the text is no UUID, [`ParseIdError::Empty`] for the nil UUID.
-            pub fn parse(raw: &str) -> Result<Self, ParseIdError> {
-                match Uuid::try_parse(raw) {
-                    Ok(id) if id.is_nil() => Err(ParseIdError::Empty),
+            /// `Uuid` when the text is no UUID, `Empty` for the nil UUID.
+            pub fn parse(raw: &str) -> Result<Self, $crate::id::ParseIdError> {
+                match ::uuid::Uuid::try_parse(raw) {
+                    Ok(id) if id.is_nil() => Err($crate::id::ParseIdError::Empty),
                     Ok(id) => Ok(Self(id)),
-                    Err(_) => Err(ParseIdError::Uuid),
+                    Err(_) => Err($crate::id::ParseIdError::Uuid),
                 }
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 self.0.fmt(f)
             }
         }
     };
 }
+pub use uuid_id;
 
 uuid_id! {
     /// Chosen by the caller before its first attempt; the same on every retry (DESIGN invariant: a command happens once).

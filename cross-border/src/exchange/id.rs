@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use domain::id::{ParseIdError, StreamId};
+use domain::id::{StreamId, uuid_id};
 use event_log::digest::{hex, sha256};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -16,56 +16,15 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x8d1f_03be_52c6_5a47_9be0_71d4_6c2f_a93
 /// Hexadecimal digits of a [`Digest`].
 pub const DIGEST_DIGITS: usize = 64;
 
-macro_rules! exchange_id {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(transparent)]
-        pub struct $name(Uuid);
-
-        impl $name {
-            /// Wraps a UUID that is this id elsewhere.
-            #[must_use]
-            pub const fn from_uuid(id: Uuid) -> Self {
-                Self(id)
-            }
-
-            /// The UUID itself.
-            #[must_use]
-            pub const fn as_uuid(self) -> Uuid {
-                self.0
-            }
-
-            /// Parses the hyphenated or the plain form.
-            ///
-            /// # Errors
-            /// [`ParseIdError::Uuid`] when the text is no UUID, [`ParseIdError::Empty`] for the nil UUID.
-            pub fn parse(raw: &str) -> Result<Self, ParseIdError> {
-                match Uuid::try_parse(raw) {
-                    Ok(id) if id.is_nil() => Err(ParseIdError::Empty),
-                    Ok(id) => Ok(Self(id)),
-                    Err(_) => Err(ParseIdError::Uuid),
-                }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.fmt(f)
-            }
-        }
-    };
-}
-
-exchange_id! {
+uuid_id! {
     /// One delivery: one message to one council; the same on every attempt.
     DeliveryId
 }
-exchange_id! {
+uuid_id! {
     /// The id under which both councils know a referral: the origin's own referral id.
     SharedId
 }
-exchange_id! {
+uuid_id! {
     /// One offered session of mediation or arbitration.
     SessionId
 }
@@ -167,6 +126,8 @@ impl From<Digest> for String {
 
 #[cfg(test)]
 mod tests {
+    use domain::id::ParseIdError;
+
     use super::*;
 
     fn shared() -> SharedId {
