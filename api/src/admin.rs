@@ -15,6 +15,7 @@ use serde::Serialize;
 use tracing::{info, warn};
 
 use crate::metrics::{self, Metrics};
+use crate::version::{KnownEvents, VERSION};
 
 /// The conditions under which this process can serve, each with its state.
 ///
@@ -31,6 +32,10 @@ pub struct ReadinessReport {
     pub ready: bool,
     /// Each condition with "ok", or with the reason why it does not hold.
     pub conditions: BTreeMap<&'static str, String>,
+    /// The program's version.
+    pub version: &'static str,
+    /// The events that it can read.
+    pub events: &'static KnownEvents,
 }
 
 impl Readiness {
@@ -84,6 +89,8 @@ impl Readiness {
                     (*condition, text)
                 })
                 .collect(),
+            version: VERSION,
+            events: KnownEvents::own(),
         }
     }
 
@@ -146,19 +153,22 @@ mod tests {
         let readiness = Readiness::expecting(&["log", "projections"]);
         let (status, body) = ask_readiness(&readiness).await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(body, json!({ "ready": false, "conditions": { "log": "starting", "projections": "starting" } }));
+        assert_eq!(body["ready"], false);
+        assert_eq!(body["conditions"], json!({ "log": "starting", "projections": "starting" }));
+        assert_eq!((&body["version"], &body["events"]["digest"]), (&json!(VERSION), &json!(KnownEvents::own().digest)));
 
         readiness.set("log", Ok(()));
         readiness.set("projections", Err("rebuilding".to_owned()));
         let (status, body) = ask_readiness(&readiness).await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(body, json!({ "ready": false, "conditions": { "log": "ok", "projections": "rebuilding" } }));
+        assert_eq!(body["conditions"], json!({ "log": "ok", "projections": "rebuilding" }));
         assert!(!readiness.is_ready());
 
         readiness.clone().set("projections", Ok(()));
         let (status, body) = ask_readiness(&readiness).await;
         assert_eq!(status, StatusCode::OK);
-        assert_eq!(body, json!({ "ready": true, "conditions": { "log": "ok", "projections": "ok" } }));
+        assert_eq!(body["ready"], true);
+        assert_eq!(body["conditions"], json!({ "log": "ok", "projections": "ok" }));
         assert!(readiness.is_ready());
     }
 

@@ -104,6 +104,15 @@ impl App {
         })
     }
 
+    /// Waits until the read models and the index of referrals show everything up to `position`.
+    ///
+    /// # Errors
+    /// `NOT_YET` when one of them does not get there in time.
+    pub async fn reach_both(&self, position: Position) -> Result<(), ApiError> {
+        let (models, index) = tokio::join!(self.reach(Some(position)), self.reach_index(Some(position)));
+        models.and(index)
+    }
+
     /// Asks the index of referrals off the async threads.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 
 pub mod backup;
 pub mod bench;
+pub mod copy_log;
 pub mod deadline;
 pub mod demo;
 pub mod export;
@@ -13,7 +14,9 @@ pub mod rebuild;
 pub mod replay;
 pub mod serve;
 pub mod token;
+pub mod vault;
 pub mod verify;
+pub mod version;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -69,10 +72,14 @@ pub enum Command {
     Rebuild(rebuild::RebuildArgs),
     /// Copy the log and the vault while the server runs.
     Backup(backup::BackupArgs),
+    /// Move the log from one engine to the other, and prove both equal.
+    CopyLog(copy_log::CopyLogArgs),
     /// Measure appends, scans, replays, rebuilds and dashboards beside baselines of the same run.
     Bench(bench::BenchArgs),
     /// Work out a statutory deadline and show how the days were counted.
     Deadline(deadline::DeadlineArgs),
+    /// Keep the keys of several nodes, wrapped by a master key that is not here, and destroy them for good.
+    Vault(vault::VaultArgs),
     /// Issue a development token; works only with a data folder's development key.
     Token(token::TokenArgs),
     /// Keys and checks of the exchange with partner councils.
@@ -81,6 +88,8 @@ pub enum Command {
     Schema(SchemaArgs),
     /// Print the configuration in force, secrets masked.
     Config,
+    /// Print the version, and which events of a log this program can read.
+    Version(version::VersionArgs),
 }
 
 /// Print the GraphQL schema.
@@ -117,17 +126,20 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
             std::io::stdout().lock().write_all(sdl.as_bytes())?;
         }
         Command::Config => std::io::stdout().lock().write_all(config.to_masked_toml()?.as_bytes())?,
+        Command::Version(args) => version::run(&args)?,
         Command::Deadline(args) => deadline::run(&args)?,
         Command::Token(args) => token::run(global, &config, &args)?,
-        Command::Verify(args) => return verify::run(global, &args),
+        Command::Verify(args) => return block_on(verify::run(global, &config, &args)),
         Command::Init(args) => block_on(init::run(global, &config, &args))?,
         Command::Serve(args) => block_on(serve::run(global, config, args))?,
+        Command::Vault(args) => block_on(vault::run(global, config, args))?,
         Command::Demo(args) => block_on(demo::run(global, config, args))?,
         Command::Import(args) => return block_on(import::run(global, &config, args)),
         Command::Export(args) => block_on(export::run(global, &config, args))?,
         Command::Replay(args) => block_on(replay::run(global, &config, args))?,
-        Command::Rebuild(args) => rebuild::run(global, &config, &args)?,
+        Command::Rebuild(args) => block_on(rebuild::run(global, &config, &args))?,
         Command::Backup(args) => block_on(backup::run(global, &config, args))?,
+        Command::CopyLog(args) => return block_on(copy_log::run(global, &config, args)),
         Command::Bench(args) => block_on(bench::run(global, &config, args))?,
         Command::Partner(args) => return block_on(partner::run(global, &config, args)),
     }

@@ -21,10 +21,11 @@ use self::layers::{KnownKeys, Layer, Setting};
 
 pub use self::layers::Environment;
 pub use self::sections::{
-    AuthConfig, CouncilConfig, GraphqlConfig, LimitsConfig, LogConfig, LogEngine, LogFormat, PartnerConfig,
-    ProjectionsConfig, ServerConfig, TelemetryConfig, VaultConfig,
+    AuthConfig, CouncilConfig, EventStoreConfig, GraphqlConfig, LimitsConfig, LogConfig, LogEngine, LogFormat,
+    NODE_NAME_CHARS_MAX, NodeConfig, PartnerConfig, ProjectionsConfig, ServerConfig, TelemetryConfig, VaultConfig,
+    VaultNodeConfig, VaultRole,
 };
-pub use self::validate::Warning;
+pub use self::validate::{Warning, is_node_name};
 
 /// Every key with its default and its explanation, as checked in.
 pub const DEFAULT_TOML: &str = include_str!("../config.default.toml");
@@ -47,10 +48,14 @@ pub struct Config {
     pub auth: AuthConfig,
     /// The vault of the keys that seal personal data.
     pub vault: VaultConfig,
+    /// This process as a vault node.
+    pub vault_node: VaultNodeConfig,
     /// Logs and traces.
     pub telemetry: TelemetryConfig,
     /// Requests of one principal.
     pub limits: LimitsConfig,
+    /// What tells this process from others that serve the same log.
+    pub node: NodeConfig,
     /// Which council of the partner register this node is.
     pub council: CouncilConfig,
     /// The exchange with partner councils.
@@ -90,6 +95,11 @@ impl Config {
         for peer in &mut shown.partner.peers {
             peer.endpoint = peer.endpoint.as_deref().map(mask_url);
         }
+        for url in [&mut shown.vault.url, &mut shown.vault.standby, &mut shown.vault_node.standby] {
+            *url = url.as_deref().map(mask_url);
+        }
+        let connection = &mut shown.log.eventstore.connection;
+        *connection = connection.as_deref().map(mask_connection);
         toml::to_string(&shown)
     }
 }
@@ -107,6 +117,15 @@ fn mask_url(raw: &str) -> String {
         return MASK.to_owned();
     }
     url.to_string()
+}
+
+/// Hides name and password of a connection string, which may name several hosts and is no URL then.
+fn mask_connection(raw: &str) -> String {
+    let Some((scheme, rest)) = raw.split_once("://") else { return MASK.to_owned() };
+    match rest.rsplit_once('@') {
+        Some((_credentials, hosts)) => format!("{scheme}://{MASK}@{hosts}"),
+        None => raw.to_owned(),
+    }
 }
 
 /// Why there is no configuration to run with.

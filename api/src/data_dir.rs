@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use cross_border::index::{IndexOptions, ReferralIndex};
 use domain::privacy::Sealed;
+use event_log::eventstore::{EventStoreLog, EventStoreOptions};
 use event_log::sqlite::{LogReader, ReaderSettings, SqliteLog, SqliteOptions};
 use event_log::vault::{MasterKey, Opened, SubjectVault, VaultOptions};
 use projections::{FactsError, FactsReader, OpenError, ReadModelOptions, ReadModels};
 use secrecy::ExposeSecret as _;
 
 use crate::commands::Failure;
-use crate::config::{Config, Environment};
+use crate::config::{Config, Environment, LogEngine};
+use crate::log::{AnyReader, Cluster, FolderLock, OpenedLog, eventstore_options};
+use crate::vault_node;
 
 /// The master key that `demo` and `init --create-master-key` make.
 pub const MASTER_KEY_FILE: &str = "master.key";
@@ -64,10 +67,23 @@ impl DataDir {
         self.root.join("referrals.sqlite")
     }
 
-    /// The sealed files of evidence. They stand nowhere else: the log holds their digests alone.
+    /// The sealed files of evidence, where the configuration names no other folder. They stand nowhere else: the log
+    /// holds their digests alone.
     #[must_use]
     pub fn evidence_path(&self) -> PathBuf {
         self.root.join("evidence")
+    }
+
+    /// The folder of the sealed files of evidence as configured: nodes of one log share it.
+    #[must_use]
+    pub fn evidence_dir(&self, config: &Config) -> PathBuf {
+        config.node.evidence_dir.clone().unwrap_or_else(|| self.evidence_path())
+    }
+
+    /// Which log the read models and the index were built from.
+    #[must_use]
+    pub fn origin_path(&self) -> PathBuf {
+        self.root.join("read-models.origin.json")
     }
 
     /// The master key that was made in the folder, if any.
@@ -76,7 +92,44 @@ impl DataDir {
         self.root.join(MASTER_KEY_FILE)
     }
 
-    /// Opens the log for writing, stamped by the wall clock.
+    /// Opens the log of the configured engine for writing, stamped by the wall clock, and keeps other processes from
+    /// this folder meanwhile.
+    ///
+    /// # Errors
+    /// There is no log and none may be made, it cannot be opened, or another process works on the folder; the text says
+    /// what to do.
+    pub async fn open(&self, config: &Config, create: bool) -> Result<OpenedLog, Failure> {
+        match config.log.engine {
+            LogEngine::Sqlite => Ok(OpenedLog::Sqlite(self.open_log(config, create)?)),
+            LogEngine::EventStoreDb => {
+                let folder = FolderLock::take(&self.root)?;
+                let store = self.connect(config, create).await?;
+                Ok(OpenedLog::EventStore(Arc::new(Cluster::new(store, Some(folder)))))
+            }
+        }
+    }
+
+    /// A reader of the log of the configured engine, beside a running server too.
+    ///
+    /// # Errors
+    /// There is no log, or it cannot be read.
+    pub async fn read_log(&self, config: &Config) -> Result<AnyReader, Failure> {
+        match config.log.engine {
+            LogEngine::Sqlite => Ok(self.reader()?.into()),
+            LogEngine::EventStoreDb => {
+                let store = self.connect(config, false).await?;
+                Ok(OpenedLog::EventStore(Arc::new(Cluster::new(store, None))).reader()?)
+            }
+        }
+    }
+
+    async fn connect(&self, config: &Config, create: bool) -> Result<EventStoreLog, Failure> {
+        let options = eventstore_options(config, Arc::new(crate::clock::now))?;
+        // Boxed: a large future.
+        Ok(Box::pin(EventStoreLog::open(EventStoreOptions { create, ..options })).await?)
+    }
+
+    /// Opens the log in the folder for writing, stamped by the wall clock.
     ///
     /// # Errors
     /// There is no log and none may be made, or it cannot be opened; the text says what to do.
@@ -84,7 +137,7 @@ impl DataDir {
         self.open_log_with(config, create, Arc::new(crate::clock::now))
     }
 
-    /// Opens the log for writing, stamped by the clock given.
+    /// Opens the log in the folder for writing, stamped by the clock given.
     ///
     /// # Errors
     /// There is no log and none may be made, or it cannot be opened; the text says what to do.
@@ -119,7 +172,7 @@ impl DataDir {
         Ok(Arc::new(SqliteLog::open(&self.log_path(), options)?))
     }
 
-    /// A reader of the log that needs no lock, beside a running server too.
+    /// A reader of the log in the folder that needs no lock, beside a running server too.
     ///
     /// # Errors
     /// There is no log, or it cannot be read.
@@ -135,14 +188,32 @@ impl DataDir {
         self.open_vault_with(config, false)
     }
 
-    /// Opens the vault, or makes one where there is none and `create` says so.
+    /// Opens the vault: over the vault node at `vault.url`, or in the folder. Where there is none and `create` says so,
+    /// one is made in the folder, and a vault node learns the master key.
     ///
     /// # Errors
     /// There is no master key, it is not the vault's, or the vault cannot be opened.
     pub fn open_vault_with(&self, config: &Config, create: bool) -> Result<Arc<SubjectVault>, Failure> {
         let key = self.master_key(config)?;
+        if let Some(url) = &config.vault.url {
+            if self.vault_path().exists() {
+                return Err(format!(
+                    "there are keys in {} although vault.url names a vault node: a key that is destroyed there would \
+                     live on here. Move the file into that node's folder while nothing runs, or take vault.url out",
+                    self.vault_path().display()
+                )
+                .into());
+            }
+            return Ok(Arc::new(vault_node::open(&config.vault, url, key, create)?));
+        }
         let options = VaultOptions { create, ..VaultOptions::new(Arc::new(crate::clock::now)) };
         Ok(Arc::new(SubjectVault::open(&self.vault_path(), key, options)?))
+    }
+
+    /// Whether there is a vault, here or on a vault node. A log without one has nothing sealed in it.
+    #[must_use]
+    pub fn has_vault(&self, config: &Config) -> bool {
+        config.vault.url.is_some() || self.vault_path().exists()
     }
 
     fn master_key(&self, config: &Config) -> Result<MasterKey, Failure> {
@@ -171,16 +242,21 @@ impl DataDir {
         }
     }
 
-    /// Opens the read models, building them from the log when they are of another version.
+    /// Opens the read models, building them from the log when they are of another version. Blocks.
     ///
     /// # Errors
     /// They can neither be opened nor built.
-    pub fn open_models(&self, config: &Config, vault: Option<Arc<SubjectVault>>) -> Result<ReadModels, Failure> {
+    pub fn open_models(
+        &self,
+        config: &Config,
+        vault: Option<Arc<SubjectVault>>,
+        log: &OpenedLog,
+    ) -> Result<ReadModels, Failure> {
         let options = self.model_options(config, vault);
         match ReadModels::open(options.clone()) {
             Err(OpenError::OtherVersion { .. }) => {
                 tracing::warn!("The read models are of another version; building them anew");
-                crate::commands::rebuild::build_and_swap(self, &options)?;
+                crate::commands::rebuild::build_and_swap(self, &options, log.reader()?)?;
                 Ok(ReadModels::open(options)?)
             }
             opened => Ok(opened?),

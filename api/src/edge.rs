@@ -38,6 +38,10 @@ pub mod ws;
 /// Longest time a connection's expiry timer is set to; a token that lives longer is cut off here.
 const CONNECTION_LIFE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
+/// The header that names the position of the log which the answer to a query or a subscription must show at least: what
+/// a mutation answered, here or on another node.
+pub const MIN_POSITION: &str = "baycase-min-position";
+
 /// Reads the wall clock. It is a parameter so that tests can stand still.
 pub type Now = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
@@ -112,6 +116,14 @@ pub trait Gatekeeper: Send + Sync + 'static {
     /// Called for every operation that was found fit for execution, over HTTP and WebSocket alike. The cost is at least
     /// 1. A refusal ends the operation; a WebSocket connection stays open.
     async fn charge(&self, principal: &Self::Principal, cost: u32) -> Result<(), Refusal>;
+
+    /// Waits, for a bounded time, until what is answered shows everything up to a position of the log.
+    ///
+    /// Called over HTTP for every query and subscription whose request has the header [`MIN_POSITION`], once it was
+    /// charged. Where there are no positions, nothing has to be waited for.
+    async fn reach(&self, _position: u64) -> Result<(), Refusal> {
+        Ok(())
+    }
 
     /// Whether the same request may succeed later, by the code of an error; HTTP answers tell it as
     /// `extensions.retryable` where the application has not. `None` tells nothing: so it is for every code, unless the

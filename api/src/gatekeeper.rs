@@ -1,9 +1,10 @@
-//! Who comes through the edge: a verified token, within its rate.
+//! Who comes through the edge: a verified token, within its rate, once the node shows what the caller has seen.
 
 use async_trait::async_trait;
 use axum::http::StatusCode;
+use domain::envelope::Position;
 
-use crate::app::Now;
+use crate::app::{App, Now};
 use crate::auth::{Principal, Verifier};
 use crate::edge::{Admitted, Gatekeeper, Presented, Refusal};
 use crate::limiter::Limiter;
@@ -13,6 +14,7 @@ pub struct TokenGate {
     verifier: Verifier,
     limiter: Limiter,
     now: Now,
+    app: App,
 }
 
 impl std::fmt::Debug for TokenGate {
@@ -22,10 +24,10 @@ impl std::fmt::Debug for TokenGate {
 }
 
 impl TokenGate {
-    /// A gate over a verifier and a limiter.
+    /// A gate over a verifier and a limiter, to what an application shows.
     #[must_use]
-    pub fn new(verifier: Verifier, limiter: Limiter, now: Now) -> Self {
-        Self { verifier, limiter, now }
+    pub fn new(verifier: Verifier, limiter: Limiter, now: Now, app: App) -> Self {
+        Self { verifier, limiter, now, app }
     }
 }
 
@@ -59,6 +61,14 @@ impl Gatekeeper for TokenGate {
             status: StatusCode::TOO_MANY_REQUESTS,
             code: "RATE_LIMITED",
             message: format!("too many requests; try again in {} ms", wait.after.as_millis()),
+        })
+    }
+
+    async fn reach(&self, position: u64) -> Result<(), Refusal> {
+        self.app.reach_both(Position::new(position)).await.map_err(|error| Refusal {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            code: error.code.as_str(),
+            message: error.message,
         })
     }
 }

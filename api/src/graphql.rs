@@ -18,6 +18,7 @@ pub mod referral;
 pub mod scalars;
 pub mod subscription;
 pub mod unit;
+pub mod vault;
 pub mod workload;
 
 use std::sync::Arc;
@@ -53,8 +54,8 @@ pub fn schema(app: App, metrics: Arc<Metrics>, introspection: bool) -> Schema {
 pub fn sdl() -> String {
     let schema =
         async_graphql::Schema::build(Query::default(), Mutation::default(), subscription::Subscription).finish();
-    let head =
-        "# Baycase: cases of consumer protection in Guangdong. Errors carry `extensions.code`, see ErrorCode.\n\n";
+    let head = "# Baycase: cases of consumer protection in Guangdong. Errors carry `extensions.code`, see ErrorCode.\n\
+                # Over HTTP the header `baycase-min-position` makes a query wait for a position, as `atLeast` does\n\n";
     head.to_owned()
         + &schema.sdl_with_options(SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items())
 }

@@ -1,5 +1,7 @@
 //! Counters, histograms and gauges, in the text format that Prometheus reads.
 
+mod cluster;
+
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;

@@ -10,6 +10,7 @@
 mod evidence;
 mod gate;
 mod guard;
+mod nonces;
 mod refused;
 pub mod schema;
 pub mod tls;
@@ -19,6 +20,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +31,7 @@ use cross_border::evidence::EVIDENCE_BYTES_MAX;
 use cross_border::exchange::Digest;
 use cross_border::partner::PartnerId;
 use cross_border::trust::KeyId;
+use event_log::nonces::Nonces;
 use tokio_util::sync::CancellationToken;
 
 use self::gate::SignedGate;
@@ -64,6 +67,26 @@ pub struct PartnerEdge {
     pub rate: LimitsConfig,
     /// Ends when the server stops.
     pub shutdown: CancellationToken,
+    /// The used signatures of all nodes that partners reach under one address; `None` where there is one node.
+    pub nonces: Option<SharedNonces>,
+}
+
+/// The table of used signatures that several nodes share. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct SharedNonces(Arc<dyn Nonces>);
+
+impl SharedNonces {
+    /// What `nonces` remembers.
+    #[must_use]
+    pub fn new(nonces: Arc<dyn Nonces>) -> Self {
+        Self(nonces)
+    }
+}
+
+impl fmt::Debug for SharedNonces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedNonces").finish_non_exhaustive()
+    }
 }
 
 impl Default for PartnerEdge {
@@ -77,6 +100,7 @@ impl Default for PartnerEdge {
             files_max: 8,
             rate: LimitsConfig { requests_per_second: 50, burst: 200 },
             shutdown: CancellationToken::new(),
+            nonces: None,
         }
     }
 }

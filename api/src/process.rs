@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use cross_border::wire::is_known;
 use domain::complaint::register::Register;
 use domain::complaint::{Act, Complaint, ComplaintCommand, Rejection};
 use domain::decider::Context;
@@ -17,6 +18,7 @@ use event_log::port::{CommandRef, ReadError};
 use thiserror::Error;
 
 use crate::app::App;
+use crate::leases::Progress;
 
 /// Events read at once while catching up.
 const CATCH_UP_PAGE: u32 = 4_096;
@@ -32,6 +34,22 @@ pub enum ChainError {
     Bookmark(#[source] std::io::Error),
     #[error("a complaint of the filing could not be registered")]
     Register(#[source] ExecuteError<Rejection>),
+    #[error("a newer program wrote the event at position {position}, a `{kind}`; what it causes is not known here")]
+    Newer { position: Position, kind: Box<str> },
+}
+
+impl ChainError {
+    /// Whether a newer program wrote what stands in the way: this one can do nothing about it, another node may.
+    #[must_use]
+    pub fn is_of_newer_program(&self) -> bool {
+        match self {
+            Self::Newer { .. } => true,
+            Self::Load(LoadError::Wire(error)) | Self::Register(ExecuteError::Wire(error)) => {
+                error.is_of_newer_program()
+            }
+            Self::Load(LoadError::Read(_)) | Self::Read(_) | Self::Bookmark(_) | Self::Register(_) => false,
+        }
+    }
 }
 
 /// A complaint that a filing led to.
@@ -83,42 +101,76 @@ async fn register(app: &App, received: &Received, item: &FilingItem, split: &Rec
     Ok(Led { complaint, done })
 }
 
-/// How far the process manager has read, kept in the data folder so that a start does not read the whole log.
+/// How far the process manager has read, so that a start does not read the whole log.
 ///
-/// Losing the file is harmless: everything is read again and found done.
+/// Losing it is harmless: everything is read again and found done.
 #[derive(Debug, Clone)]
-pub struct Bookmark(PathBuf);
+pub enum Bookmark {
+    /// Kept in the data folder, for the one node of a log.
+    File(PathBuf),
+    /// Kept with the lease, for whichever node holds it.
+    Lease(Progress),
+}
 
 impl Bookmark {
     /// The bookmark of a data folder.
     #[must_use]
     pub fn new(root: &Path) -> Self {
-        Self(root.join("process-manager.position"))
+        Self::File(root.join("process-manager.position"))
     }
 
     fn read(&self) -> Option<Position> {
-        std::fs::read_to_string(&self.0).ok()?.trim().parse().ok().map(Position::new)
+        match self {
+            Self::File(path) => std::fs::read_to_string(path).ok()?.trim().parse().ok().map(Position::new),
+            Self::Lease(progress) => progress.done(),
+        }
     }
 
-    /// Moves the bookmark. Written beside and moved into place, so that it is never half a number.
+    /// Moves the bookmark. In a file it is written beside and moved into place, so that it is never half a number.
     ///
     /// # Errors
     /// The data folder cannot be written.
     pub fn write(&self, position: Position) -> std::io::Result<()> {
-        let beside = self.0.with_extension("position.new");
-        std::fs::write(&beside, position.to_string())?;
-        std::fs::rename(&beside, &self.0)
+        match self {
+            Self::File(path) => {
+                let beside = path.with_extension("position.new");
+                std::fs::write(&beside, position.to_string())?;
+                std::fs::rename(&beside, path)
+            }
+            Self::Lease(progress) => {
+                progress.reach(position);
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes back a bookmark that lies beyond the end of the log: that log was restored from an older backup, and what
+    /// is appended to it from now on must not be passed over.
+    ///
+    /// # Errors
+    /// The data folder cannot be written.
+    pub fn fit(&self, head: Option<Position>) -> std::io::Result<()> {
+        match self {
+            Self::File(path) if self.read() > head => {
+                tracing::warn!("The process manager had read beyond the end of the log; it reads all of it again");
+                std::fs::remove_file(path)
+            }
+            Self::File(_) | Self::Lease(_) => Ok(()),
+        }
     }
 }
 
-/// Completes every filing behind the bookmark and moves it.
+/// Completes every filing behind the bookmark and moves it, no further than to an event that this program does not
+/// know: a newer one may have something to do there.
 ///
 /// # Errors
-/// The log cannot be read or written.
+/// The log cannot be read or written, or a newer program wrote to it.
 pub async fn advance(app: &App, bookmark: &Bookmark) -> Result<(), ChainError> {
     loop {
         let page = app.log.read_all(bookmark.read(), CATCH_UP_PAGE).await.map_err(ChainError::Read)?;
-        for event in page.events.iter().filter(|event| &*event.kind == "filing.split") {
+        let known = page.events.iter().take_while(|event| is_known(&event.kind, event.schema)).count();
+        let (known, unknown) = page.events.split_at(known);
+        for event in known.iter().filter(|event| &*event.kind == "filing.split") {
             match complete_filing(app, &event.stream).await {
                 Ok(_) => {}
                 // A refusal stays one however often it is asked; what stands behind it must not wait for it.
@@ -128,10 +180,43 @@ pub async fn advance(app: &App, bookmark: &Bookmark) -> Result<(), ChainError> {
                 Err(error) => return Err(error),
             }
         }
-        let Some(last) = page.events.last() else { return Ok(()) };
-        bookmark.write(last.position).map_err(ChainError::Bookmark)?;
-        if page.at_end {
+        if let Some(last) = known.last() {
+            bookmark.write(last.position).map_err(ChainError::Bookmark)?;
+        }
+        if let Some(event) = unknown.first() {
+            return Err(ChainError::Newer { position: event.position, kind: event.kind.clone() });
+        }
+        if page.at_end || page.events.is_empty() {
             return Ok(());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bookmark_in_a_file_is_kept_and_taken_back_when_the_log_ends_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let bookmark = Bookmark::new(folder.path());
+        assert_eq!(bookmark.read(), None);
+        bookmark.fit(None).unwrap();
+        bookmark.write(Position::new(7)).unwrap();
+        for head in [Position::new(7), Position::new(8)] {
+            bookmark.fit(Some(head)).unwrap();
+            assert_eq!(bookmark.read(), Some(Position::new(7)));
+        }
+        bookmark.fit(Some(Position::new(6))).unwrap();
+        assert_eq!(bookmark.read(), None);
+    }
+
+    #[test]
+    fn a_bookmark_of_a_lease_goes_with_it() {
+        let progress = Progress::new(Some(Position::new(3)));
+        let bookmark = Bookmark::Lease(progress.clone());
+        assert_eq!(bookmark.read(), Some(Position::new(3)));
+        bookmark.write(Position::new(5)).unwrap();
+        assert_eq!(progress.done(), Some(Position::new(5)));
     }
 }

@@ -10,13 +10,13 @@ use domain::region::{Region, RegionCode, RegionLevel, RegionTable};
 use event_log::digest::command_digest;
 use event_log::execute::{Issue, new_events};
 use event_log::port::{Append, AppendError, CommandRef, Expected};
-use event_log::sqlite::SqliteLog;
 
 use crate::commands::Failure;
+use crate::log::TakesMany;
 
 /// The actor of what the program does by itself.
 pub const SYSTEM_ACTOR: &str = "system";
-/// Units appended in one transaction.
+/// Units appended at a time.
 const BATCH: usize = 1_000;
 
 /// The id of the provincial bureau.
@@ -115,7 +115,7 @@ fn bureau_of(region: &Region) -> UnitRegistered {
 /// # Errors
 /// A unit is refused by the register, or the log cannot be written.
 pub async fn register(
-    log: &SqliteLog,
+    log: &impl TakesMany,
     units: &[UnitRegistered],
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<u64, Failure> {
@@ -130,7 +130,7 @@ pub async fn register(
     let mut registered = 0;
     for batch in units.chunks(BATCH) {
         let appends = batch.iter().map(|unit| append(unit, &ctx)).collect::<Result<Vec<_>, _>>()?;
-        for answer in log.append_bulk(appends).await? {
+        for answer in log.append_many(appends).await? {
             match answer {
                 Ok(appended) => registered += u64::from(!appended.repeated),
                 // It was registered by hand; that registration stands.

@@ -62,8 +62,9 @@ impl EvidenceError {
             Self::NotFound => RefusalCode::EvidenceNotFound,
             Self::Erased => RefusalCode::Erased,
             Self::Damaged => RefusalCode::Internal,
-            Self::Vault(VaultError::Store(_)) | Self::Io(_) => RefusalCode::Unavailable,
+            Self::Vault(error) if error.is_retryable() => RefusalCode::Unavailable,
             Self::Vault(_) => RefusalCode::Internal,
+            Self::Io(_) => RefusalCode::Unavailable,
         }
     }
 

@@ -1,5 +1,11 @@
 //! Reading any event of the log, those of referrals and of what councils exchange included.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use domain::complaint::ComplaintEvent;
+use domain::filing::FilingEvent;
+use domain::org::UnitEvent;
 use domain::wire::{Stored, WireError};
 
 use crate::delivery::DeliveryEvent;
@@ -28,9 +34,32 @@ pub fn decode_any(kind: &str, schema: u16, payload: &str) -> Result<AnyEvent, Wi
     }
 }
 
+/// Every stored name of any life with the newest schema number that this program reads, sorted by name. A log in which
+/// a newer program has written holds names or numbers that are not among them.
+#[must_use]
+pub fn kinds() -> Vec<(&'static str, u16)> {
+    let lives = [
+        ComplaintEvent::KINDS,
+        FilingEvent::KINDS,
+        UnitEvent::KINDS,
+        ReferralEvent::KINDS,
+        DeliveryEvent::KINDS,
+        SecurityEvent::KINDS,
+    ];
+    let mut kinds = lives.concat();
+    kinds.sort_unstable();
+    kinds
+}
+
+/// Whether this program reads events of the kind and schema, without reading one.
+#[must_use]
+pub fn is_known(kind: &str, schema: u16) -> bool {
+    static KNOWN: LazyLock<HashMap<&'static str, u16>> = LazyLock::new(|| kinds().into_iter().collect());
+    KNOWN.get(kind).is_some_and(|newest| (1..=*newest).contains(&schema))
+}
+
 #[cfg(test)]
 mod tests {
-    use domain::complaint::ComplaintEvent;
     use domain::complaint::event::Accepted;
 
     use super::*;
@@ -49,6 +78,19 @@ mod tests {
             decode_any("complaint.accepted", 1, "{}").unwrap(),
             AnyEvent::Domain(domain::wire::AnyEvent::Complaint(ComplaintEvent::Accepted(Accepted {})))
         );
+    }
+
+    #[test]
+    fn every_kind_is_listed_once() {
+        let kinds = kinds();
+        assert!(kinds.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        for kind in ["complaint.registered", "filing.split", "unit.registered", "referral.sent", "security.refused"] {
+            assert!(kinds.iter().any(|(known, schema)| *known == kind && *schema >= 1), "{kind}");
+        }
+        for (kind, schema) in kinds {
+            assert!(is_known(kind, schema) && !is_known(kind, schema + 1) && !is_known(kind, 0), "{kind}");
+        }
+        assert!(!is_known("weather.changed", 1));
     }
 
     #[test]

@@ -25,6 +25,18 @@ pub enum WireError {
     },
 }
 
+impl WireError {
+    /// Whether a newer program wrote the event: this one reads every kind and schema that was there before it, so what
+    /// it does not know came later.
+    #[must_use]
+    pub const fn is_of_newer_program(&self) -> bool {
+        match self {
+            Self::UnknownKind { .. } | Self::UnknownSchema { .. } => true,
+            Self::Shape { .. } => false,
+        }
+    }
+}
+
 /// An event that can be stored.
 pub trait Stored: Sized {
     /// The stored name and the newest schema number.

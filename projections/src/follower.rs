@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use domain::envelope::{Position, RecordedEvent};
 use event_log::port::{READ_EVENTS_MAX, ReadError};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
@@ -32,6 +32,32 @@ pub enum FollowerState {
     /// It stands before an event that it cannot take in, and will until the program is another one or the read models
     /// are built anew. Nothing is skipped.
     Halted { position: Position, reason: String },
+    /// The log has a fault that does not pass by itself: it may be another log than before, or not all of it. `code` is
+    /// the fault's, for whoever must not see the reason.
+    Faulted { code: &'static str, reason: String },
+}
+
+/// What a follower does about a log that could not be read.
+#[derive(Debug)]
+pub enum Unread {
+    /// It passes by itself: warn, and try again.
+    Again,
+    /// An event is damaged, and stays so.
+    Damaged { position: Position, what: &'static str },
+    /// The log has a fault that a person must mend.
+    Fault { code: &'static str },
+}
+
+impl Unread {
+    /// Tells by the error.
+    #[must_use]
+    pub fn of(error: &ReadError) -> Self {
+        match *error {
+            ReadError::Damaged { position, what } => Self::Damaged { position: Position::new(position), what },
+            ReadError::Fault(ref fault) if !fault.passes_by_itself() => Self::Fault { code: fault.code() },
+            ReadError::Fault(_) | ReadError::Store(_) | ReadError::Closed => Self::Again,
+        }
+    }
 }
 
 /// Keeps the read models up to date for as long as it lives.
@@ -128,7 +154,11 @@ impl Follower {
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        self.stop();
+        self.stop.send_replace(true);
+        // On a thread of a runtime nobody waits: a read under way may need that very thread. It ends by itself.
+        if Handle::try_current().is_err() {
+            self.stop();
+        }
     }
 }
 
@@ -157,6 +187,7 @@ enum Then {
     Again,
     Wait(Duration),
     Halt { position: Position, reason: String },
+    Fault { code: &'static str, reason: String },
 }
 
 impl<S: EventSource> Worker<S> {
@@ -170,6 +201,11 @@ impl<S: EventSource> Worker<S> {
                     self.announce.send_replace(FollowerState::Halted { position, reason });
                     return;
                 }
+                Then::Fault { code, reason } => {
+                    error!(log.fault = code, "The projection stopped, the log has a fault: {reason}");
+                    self.announce.send_replace(FollowerState::Faulted { code, reason });
+                    return;
+                }
             }
         }
         info!("Stopped following the log");
@@ -181,16 +217,7 @@ impl<S: EventSource> Worker<S> {
         self.appended.mark_unchanged();
         let page = match self.source.page(self.models.position(), self.batch) {
             Ok(page) => page,
-            Err(ReadError::Damaged { position, what }) => {
-                return Then::Halt {
-                    position: Position::new(position),
-                    reason: format!("the event is damaged: {what}"),
-                };
-            }
-            Err(failure @ (ReadError::Store(_) | ReadError::Closed)) => {
-                warn!("The log could not be read, trying again: {}", chain(&failure));
-                return Then::Wait(RETRY_AFTER);
-            }
+            Err(failure) => return unread(&failure),
         };
         let Some(first) = page.events.first() else {
             *self.lag.since() = None;
@@ -242,6 +269,17 @@ impl<S: EventSource> Worker<S> {
         if !heard {
             *listening = false;
         }
+    }
+}
+
+fn unread(failure: &ReadError) -> Then {
+    match Unread::of(failure) {
+        Unread::Again => {
+            warn!("The log could not be read, trying again: {}", chain(failure));
+            Then::Wait(RETRY_AFTER)
+        }
+        Unread::Damaged { position, what } => Then::Halt { position, reason: format!("the event is damaged: {what}") },
+        Unread::Fault { code } => Then::Fault { code, reason: chain(failure) },
     }
 }
 

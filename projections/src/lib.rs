@@ -20,6 +20,7 @@ mod facts;
 mod feed;
 mod follower;
 mod hash;
+mod last;
 mod ledger;
 mod measure;
 mod models;
@@ -42,7 +43,8 @@ mod tests;
 
 pub use error::{ApplyError, NotYet, OpenError, QueryError};
 pub use facts::{FactsError, FactsReader, NoFacts};
-pub use follower::{Follower, FollowerState, Lag, Now};
+pub use follower::{Follower, FollowerState, Lag, Now, Unread};
+pub use last::LastEvent;
 pub use measure::{Counts, Measure};
 pub use models::{ReadModelOptions, ReadModels};
 pub use parity::{ParityReport, TableParity};

@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, ScopedJoinHandle};
 
 use domain::envelope::Position;
+use event_log::blocking::BlockingReader;
 use event_log::port::{Page, READ_EVENTS_MAX, ReadError};
 use event_log::sqlite::LogReader;
 use thiserror::Error;
@@ -20,6 +21,7 @@ use crate::assembler::{Assembler, Depth, TextJob};
 use crate::error::{ApplyError, OpenError};
 use crate::facts::FactsReader;
 use crate::feed::{self, Feed};
+use crate::last::{self, LastEvent};
 use crate::models::ReadModelOptions;
 use crate::schema::{self, Purpose};
 use crate::search::{SearchWriter, TextRow};
@@ -56,6 +58,16 @@ impl EventSource for LogReader {
     }
 }
 
+impl EventSource for BlockingReader {
+    fn page(&mut self, after: Option<Position>, limit: u32) -> Result<Page, ReadError> {
+        self.read_all_blocking(after, limit)
+    }
+
+    fn head(&mut self) -> Result<Option<Position>, ReadError> {
+        self.head_blocking()
+    }
+}
+
 /// Why the read models could not be built.
 #[derive(Debug, Error)]
 pub enum RebuildError {
@@ -80,8 +92,10 @@ pub struct RebuildReport {
     pub position: Option<Position>,
 }
 
-/// Builds the read models in fresh files at `options.path`, and calls `progress` with how many events are done and
-/// about how many there are. Blocks until everything is on the disk.
+/// Builds the read models in fresh files at `options.path`. Blocks until everything is on the disk.
+///
+/// `progress` is called with the position that is done, and the one at which the log ended when this began: the numbers
+/// of events where positions are contiguous.
 ///
 /// # Errors
 /// There is a file already, an event cannot be read, or the store refused.
@@ -138,15 +152,22 @@ fn joined<T>(handle: ScopedJoinHandle<'_, T>) -> T {
     }
 }
 
+/// A page of the log, read.
+struct Decoded {
+    feeds: Vec<Feed>,
+    last: LastEvent,
+}
+
 /// Reads and decodes until the log ends or nobody listens.
-fn read_ahead<S: EventSource>(source: &mut S, pages: &SyncSender<Vec<Feed>>) -> Result<(), RebuildError> {
+fn read_ahead<S: EventSource>(source: &mut S, pages: &SyncSender<Decoded>) -> Result<(), RebuildError> {
     let mut after = None;
     loop {
         let page = source.page(after, READ_EVENTS_MAX)?;
         let Some(last) = page.events.last() else { return Ok(()) };
         after = Some(last.position);
+        let last = LastEvent::of(last);
         let feeds = page.events.iter().map(feed::read).collect::<Result<Vec<_>, _>>()?;
-        if pages.send(feeds).is_err() || page.at_end {
+        if pages.send(Decoded { feeds, last }).is_err() || page.at_end {
             return Ok(());
         }
     }
@@ -170,14 +191,16 @@ fn index(
 fn assemble(
     path: &Path,
     cache_kib: u32,
-    pages: &Receiver<Vec<Feed>>,
+    pages: &Receiver<Decoded>,
     texts: SyncSender<Vec<TextJob>>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<RebuildReport, RebuildError> {
     let conn = schema::open_main(path, cache_kib.max(CACHE_KIB_MIN), Purpose::Bulk)?;
     let mut assembler = Assembler::load(&conn)?;
     conn.execute_batch("BEGIN")?;
-    for feeds in pages {
+    let mut newest = None;
+    for Decoded { feeds, last } in pages {
+        newest = Some(last);
         for feed in feeds {
             assembler.absorb(&conn, feed)?;
         }
@@ -185,14 +208,21 @@ fn assemble(
             break;
         }
         assembler.write(&conn, Depth::Overflow)?;
-        progress(assembler.mark.events);
+        progress(reached(&assembler));
     }
     drop(texts);
     assembler.write(&conn, Depth::Everything)?;
     assembler.write_all_cases(&conn)?;
+    if let Some(newest) = newest {
+        last::set(&conn, &newest)?;
+    }
     conn.execute_batch("COMMIT")?;
     schema::create_indices(&conn)?;
     let mark = assembler.mark;
-    progress(mark.events);
+    progress(reached(&assembler));
     Ok(RebuildReport { events: mark.events, position: mark.position })
+}
+
+fn reached(assembler: &Assembler) -> u64 {
+    assembler.mark.position.map_or(0, Position::get)
 }

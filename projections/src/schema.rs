@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::VERSION;
 use crate::error::OpenError;
+use crate::last;
 
 /// "BCRM" in ASCII, so that `file` and the shell of SQLite can tell what it is.
 const APPLICATION_ID: i64 = 0x4243_524d;
@@ -112,13 +113,15 @@ pub(crate) fn companions(path: &Path) -> [PathBuf; 2] {
 /// # Errors
 /// The file is of another version, or cannot be used.
 pub(crate) fn open_main(path: &Path, cache_kib: u32, purpose: Purpose) -> Result<Connection, OpenError> {
-    open(path, cache_kib, purpose, &|conn| {
+    let conn = open(path, cache_kib, purpose, &|conn| {
         conn.execute_batch(TABLES)?;
         if purpose == Purpose::Live {
             create_indices(conn)?;
         }
         Ok(())
-    })
+    })?;
+    conn.execute_batch(last::TABLE).map_err(|source| OpenError::Store { path: path.to_owned(), source })?;
+    Ok(conn)
 }
 
 /// Opens or creates the search index.

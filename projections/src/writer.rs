@@ -14,6 +14,7 @@ use crate::cube::Cube;
 use crate::error::{ApplyError, OpenError};
 use crate::facts::FactsReader;
 use crate::feed::{self, Feed, Matter};
+use crate::last::{self, LastEvent};
 use crate::models::ReadModelOptions;
 use crate::register::Register;
 use crate::schema::{self, Purpose};
@@ -142,6 +143,9 @@ impl Writer {
         let facts = self.facts.as_ref();
         let texts: Vec<TextRow> = jobs.iter().map(|job| TextRow::prepare(job, facts)).collect::<Result<_, _>>()?;
         let sums = assembler.write(&tx, Depth::Everything)?;
+        if let Some(event) = fresh.last() {
+            last::set(&tx, &LastEvent::of(event))?;
+        }
         if !Arc::ptr_eq(&assembler.register, &view.register) {
             Arc::make_mut(&mut assembler.register).relink();
             publish(View { cube: Arc::clone(&view.cube), register: Arc::clone(&assembler.register) });

@@ -4,9 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Output;
 
-use api::commands::init;
 use api::commands::partner::check::{CheckArgs, Finding, Verdict, examine};
-use api::data_dir::DataDir;
 use chrono::TimeDelta;
 use cross_border::partner::PartnerId;
 use cross_border::peer::{Peer, Transport};
@@ -74,7 +72,7 @@ impl Node {
             allow_plain_http: false,
         }];
         let dir = tempfile::tempdir().unwrap();
-        init::prepare(&DataDir::new(dir.path()), &config, true, true).await.unwrap();
+        tests::prepare(dir.path(), &config).await;
         let folder = config.council.keys_dir(dir.path());
         std::fs::create_dir_all(&folder).unwrap();
         key.write_new(&folder.join("gd.key.json")).unwrap();

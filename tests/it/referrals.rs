@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use api::auth::{DevKey, Role};
-use api::commands::init;
-use api::data_dir::DataDir;
 use chrono::TimeDelta;
 use cross_border::exchange::Digest;
 use cross_border::trust::{KeyId, PrivateKey, SigningKey, SuiteName};
@@ -27,7 +25,7 @@ const ONE: &str = "query($id: UUID!) { referral(id: $id) { id messages { edges {
 /// A server of a council that can sign.
 async fn server() -> TestServer {
     let dir = tempfile::tempdir().unwrap();
-    init::prepare(&DataDir::new(dir.path()), &tests::config(), true, true).await.unwrap();
+    tests::prepare(dir.path(), &tests::config()).await;
     let now = api::clock::now();
     let key = SigningKey {
         id: KeyId::parse("gd-consumer-council:test").unwrap(),

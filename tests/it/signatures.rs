@@ -8,8 +8,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use api::commands::init;
-use api::data_dir::DataDir;
 use chrono::{DateTime, TimeDelta, Utc};
 use cross_border::delivery::client::{ClientOptions, PartnerClient, Signer};
 use cross_border::delivery::documents;
@@ -341,7 +339,7 @@ async fn node(own: &SigningKey, partner: &SigningKey) -> TestServer {
     config.partner.requests_per_minute = 1_000_000;
     config.partner.peers = vec![peer(HONG_KONG, None, partner.verifying())];
     let dir = tempfile::tempdir().unwrap();
-    init::prepare(&DataDir::new(dir.path()), &config, true, true).await.unwrap();
+    tests::prepare(dir.path(), &config).await;
     let keys = config.council.keys_dir(dir.path());
     std::fs::create_dir_all(&keys).unwrap();
     own.write_new(&keys.join("gd.key.json")).unwrap();

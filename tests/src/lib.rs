@@ -6,14 +6,18 @@ use std::path::Path;
 use std::time::Duration;
 
 use api::auth::{DevKey, Role};
+use api::commands::Global;
 use api::commands::serve::{Server, start};
-use api::commands::{Global, init};
 use api::config::Config;
-use api::data_dir::DataDir;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::double::DoubleProcess;
+use crate::engine::Engine;
+
+pub mod double;
+pub mod engine;
 pub mod flows;
 pub mod liar;
 pub mod link;
@@ -22,8 +26,12 @@ pub mod link;
 #[derive(Debug)]
 pub struct TestServer {
     dir: TempDir,
+    /// The unit above all others of its register.
+    top: String,
     server: Option<Server>,
     http: reqwest::Client,
+    /// Behind the server, so that it outlives it.
+    double: Option<DoubleProcess>,
 }
 
 /// The configuration of a test server: free ports, small waits.
@@ -45,12 +53,16 @@ pub fn global(dir: &Path) -> Global {
     Global { data: dir.to_owned(), config: None }
 }
 
+/// Makes the folder of a node on the engine of this run: its log, its vault, and the units of its council.
+pub async fn prepare(dir: &Path, config: &Config) {
+    Engine::of_run().prepare(dir, config).await;
+}
+
 impl TestServer {
     /// A server over a new data folder with the province's units.
     pub async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let data = DataDir::new(dir.path());
-        init::prepare(&data, &config(), true, true).await.unwrap();
+        prepare(dir.path(), &config()).await;
         Self::over(dir).await
     }
 
@@ -61,16 +73,30 @@ impl TestServer {
 
     /// A server over a folder, configured otherwise.
     pub async fn over_with(dir: TempDir, config: Config) -> Self {
-        let server = start(&global(dir.path()), config, true).await.unwrap();
+        Self::over_on(Engine::of_run(), dir, config).await
+    }
+
+    /// A server over a folder that was prepared on this engine, configured otherwise.
+    pub async fn over_on(engine: Engine, dir: TempDir, mut config: Config) -> Self {
+        let own = &config.council.id;
+        let top = if *own == Config::default().council.id { "gd".to_owned() } else { own.to_string() };
+        let double = engine.begin(dir.path(), &mut config);
+        let server = Box::pin(start(&global(dir.path()), config, true)).await.unwrap();
         let http = reqwest::Client::builder()
             .timeout(Duration::from_secs(30))
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()
             .unwrap();
-        let server = Self { dir, server: Some(server), http };
+        let server = Self { dir, top, server: Some(server), http, double };
         server.caught_up().await;
         server
+    }
+
+    /// The protocol double that its log lies on, when it lies on one.
+    #[must_use]
+    pub fn double(&self) -> Option<&DoubleProcess> {
+        self.double.as_ref()
     }
 
     /// The data folder.
@@ -132,12 +158,12 @@ impl TestServer {
 
     /// Waits until the read models show all that the log holds: the server itself waits, a few seconds at a time.
     pub async fn caught_up(&self) {
-        let token = self.token(&[Role::Administrator], "gd");
+        let token = self.token(&[Role::Auditor], &self.top);
         let mut last = Value::Null;
         for _ in 0..30 {
             let info = self.ask(&token, "{ serverInfo { logPosition } }", json!({})).await;
             let at = info["data"]["serverInfo"]["logPosition"].clone();
-            let query = "query($at: Position) { provinceDashboard(atLeast: $at) { position } }";
+            let query = "query($at: Position) { cases(first: 1, atLeast: $at) { totalCount } }";
             last = self.ask(&token, query, json!({"at": at})).await;
             // Before the register of units shows, nobody is known yet.
             if last.get("errors").is_none() {

@@ -19,7 +19,11 @@ use thiserror::Error;
 use super::{Failure, Global};
 use crate::config::Config;
 use crate::data_dir::DataDir;
+use crate::log::needs_file;
 
+/// What to do about a log that lies on a cluster.
+const ELSEWHERE: &str = "copy the cluster with EventStoreDB's own tools first, or the log into a file with `baycase \
+                         copy-log --to sqlite`; then `baycase backup --without-log` copies the vault and the evidence";
 /// How long the copy waits for a lock of the vault's owner.
 const BUSY_WAIT: Duration = Duration::from_secs(10);
 
@@ -32,6 +36,10 @@ pub struct BackupArgs {
     /// A folder for the copies, made if missing; files that are there are never overwritten.
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
+    /// Leave the log out: EventStoreDB, which holds it, was copied before with its own tools, or this is the folder of a
+    /// vault node.
+    #[arg(long)]
+    without_log: bool,
 }
 
 /// Why the vault was not copied.
@@ -61,29 +69,44 @@ enum VaultCopyError {
 ///
 /// # Errors
 /// There is no log, a copy exists already, or the disk refuses; a copy under its name is always whole.
-pub async fn run(global: &Global, _config: &Config, args: BackupArgs) -> Result<(), Failure> {
+pub async fn run(global: &Global, config: &Config, args: BackupArgs) -> Result<(), Failure> {
     let (from, to) = (DataDir::new(&global.data), DataDir::new(&args.to));
-    // Opening tells better than copying what is wrong with a log.
-    drop(from.reader()?);
+    if !args.without_log {
+        needs_file(config, "backup", ELSEWHERE)?;
+        if from.vault_path().exists() && !from.log_path().exists() {
+            return Err(format!(
+                "there is a vault in {} and no log; give --without-log if this is the folder of a vault node",
+                from.root().display()
+            )
+            .into());
+        }
+        // Opening tells better than copying what is wrong with a log.
+        drop(from.reader()?);
+    }
     let has_vault = from.vault_path().exists();
     if has_vault && to.vault_path().exists() {
         return Err(VaultCopyError::Exists(to.vault_path()).into());
     }
     fs::create_dir_all(to.root())?;
-    let Backup { path, bytes, head } = backup(&from.log_path(), &to.log_path())?;
-    let head = head.map_or(0, Position::get);
-    println!("log     {} ({bytes} bytes, up to position {head})", path.display());
+    if !args.without_log {
+        let Backup { path, bytes, head } = backup(&from.log_path(), &to.log_path())?;
+        let head = head.map_or(0, Position::get);
+        println!("log     {} ({bytes} bytes, up to position {head})", path.display());
+    }
     if has_vault {
         let bytes = copy_vault(&from.vault_path(), &to.vault_path())?;
         println!("vault   {} ({bytes} bytes)", to.vault_path().display());
         println!("note    the master key is not in the copy; keep it apart from it");
         println!("note    the copied vault keeps the keys of people erased from now on: destroy old copies in time,");
         println!("        and after restoring one, erase again whoever was erased since");
+    } else if let Some(url) = &config.vault.url {
+        println!("vault   on the vault node at {url}: run `baycase backup --without-log` on its folder after this one");
     } else {
         println!("vault   there is none, so nothing in the log is sealed");
     }
-    if from.evidence_path().exists() {
-        let (files, bytes) = evidence::copy(&from.evidence_path(), &to.evidence_path())?;
+    let files_of_evidence = from.evidence_dir(config);
+    if files_of_evidence.exists() {
+        let (files, bytes) = evidence::copy(&files_of_evidence, &to.evidence_path())?;
         println!("files   {} ({files} of evidence, {bytes} bytes)", to.evidence_path().display());
     }
     Ok(())
@@ -174,7 +197,7 @@ mod tests {
 
         // Both are open, as a server has them.
         let to = folder.path().join("copy");
-        run(&global(dir.root()), &config, BackupArgs { to: to.clone() }).await.unwrap();
+        run(&global(dir.root()), &config, BackupArgs { to: to.clone(), without_log: false }).await.unwrap();
 
         let copy = DataDir::new(&to);
         assert!(!copy.master_key_path().exists());
@@ -190,7 +213,7 @@ mod tests {
     async fn a_copy_is_never_overwritten_and_a_missing_log_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let (data, to) = (folder.path().join("data"), folder.path().join("copy"));
-        let args = || BackupArgs { to: to.clone() };
+        let args = || BackupArgs { to: to.clone(), without_log: false };
         let config = Config::default();
         let missing = run(&global(&data), &config, args()).await.unwrap_err().to_string();
         assert!(missing.contains("there is no log"), "{missing}");
@@ -199,6 +222,41 @@ mod tests {
         run(&global(&data), &config, args()).await.unwrap();
         let again = run(&global(&data), &config, args()).await.unwrap_err().to_string();
         assert!(again.contains("never overwrites"), "{again}");
+    }
+
+    #[tokio::test]
+    async fn a_log_on_a_cluster_is_copied_by_its_own_tools() {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, to) = (folder.path().join("data"), folder.path().join("copy"));
+        let evidence = folder.path().join("shared").join("0123");
+        fs::create_dir_all(&evidence).unwrap();
+        fs::write(evidence.join("a".repeat(64)), b"sealed").unwrap();
+        let mut config = Config::default();
+        config.log.engine = crate::config::LogEngine::EventStoreDb;
+        config.node.evidence_dir = Some(folder.path().join("shared"));
+        let args = |without_log| BackupArgs { to: to.clone(), without_log };
+        let refused = run(&global(&data), &config, args(false)).await.unwrap_err().to_string();
+        assert!(refused.contains("--without-log") && refused.contains("copy-log"), "{refused}");
+        run(&global(&data), &config, args(true)).await.unwrap();
+        let copy = DataDir::new(&to);
+        assert!(!copy.log_path().exists());
+        assert!(copy.evidence_path().join("0123").join("a".repeat(64)).exists());
+    }
+
+    #[tokio::test]
+    async fn the_folder_of_a_vault_node_is_copied_while_it_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, to) = (folder.path().join("data"), folder.path().join("copy"));
+        fs::create_dir_all(&data).unwrap();
+        let dir = DataDir::new(&data);
+        let keys = event_log::vault::file::FileKeys::open(&dir.vault_path(), true).unwrap();
+        let args = |without_log| BackupArgs { to: to.clone(), without_log };
+        let config = Config::default();
+        let refused = run(&global(&data), &config, args(false)).await.unwrap_err().to_string();
+        assert!(refused.contains("--without-log"), "{refused}");
+        run(&global(&data), &config, args(true)).await.unwrap();
+        drop(keys);
+        event_log::vault::file::FileKeys::open(&DataDir::new(&to).vault_path(), false).unwrap();
     }
 
     #[cfg(unix)]

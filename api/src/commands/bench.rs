@@ -26,6 +26,7 @@ use super::{Failure, Global};
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::generator::{CASES_MAX, DAYS_MAX, Plan};
+use crate::log::needs_file;
 
 /// Says what a folder of cases was made from.
 const MARKER: &str = "bench.json";
@@ -99,6 +100,7 @@ impl BenchArgs {
 /// # Errors
 /// Something could not be measured at all; a slow figure is none.
 pub async fn run(global: &Global, config: &Config, args: BenchArgs) -> Result<(), Failure> {
+    needs_file(config, "bench", "it measures the log in a file, so leave the configuration of the cluster out")?;
     let place = Place::find(&global.data, &args)?;
     say(&format!("measuring in {}", place.dir.root().display()));
     let plan = place.made_before.map_or_else(|| args.plan(), |marker| Plan { until: marker.until, ..args.plan() });

@@ -13,9 +13,10 @@ use self::councils::{REFERRALS_MAX, Wanted};
 use self::folder::{Made, Marker};
 use self::questions::{Question, Tokens, ask, questions};
 use super::{Failure, Global, rebuild, serve};
-use crate::config::{Config, TelemetryConfig};
+use crate::config::{Config, NodeConfig, TelemetryConfig};
 use crate::data_dir::DataDir;
 use crate::generator::Plan;
+use crate::log::needs_file;
 use crate::shutdown::Shutdown;
 use crate::telemetry;
 
@@ -65,9 +66,12 @@ pub struct DemoArgs {
 /// The folder holds something else, or something in it cannot be made or opened; with `--once`, also an answer with
 /// errors. With `--councils`, a dispute that did not come to the same end on both sides.
 pub async fn run(global: &Global, mut config: Config, args: DemoArgs) -> Result<(), Failure> {
+    needs_file(&config, "demo", "a demo makes a log of its own, so leave the configuration of the cluster out")?;
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     config.server.listen = args.listen.unwrap_or(any_port);
     config.server.admin_listen = any_port;
+    // What a demo makes stays in its own folder.
+    config.node = NodeConfig::default();
     if config.telemetry.filter == TelemetryConfig::default().filter {
         // What is printed here is for people; every line of the log would stand between.
         "warn".clone_into(&mut config.telemetry.filter);
@@ -143,7 +147,7 @@ async fn provide(dir: &DataDir, config: &Config, args: &DemoArgs) -> Result<(), 
     eprintln!("made {} cases with {} events in {} ms", written.cases, written.events, took.as_millis());
     let options = dir.model_options(config, Some(dir.open_vault(config)?));
     let of_dir = dir.clone();
-    spawn_blocking(move || rebuild::build_and_swap(&of_dir, &options)).await??;
+    spawn_blocking(move || rebuild::build_and_swap(&of_dir, &options, of_dir.reader()?)).await??;
     Marker::of(&plan, true).write(dir, MARKER)?;
     Ok(())
 }

@@ -12,12 +12,14 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use domain::envelope::Position;
 use event_log::port::ReadError;
-use projections::{ApplyError, QueryError};
+use projections::{ApplyError, QueryError, ReadModels};
 use thiserror::Error;
+use tokio::task::spawn_blocking;
 
 use super::{Failure, Global};
 use crate::config::Config;
 use crate::data_dir::DataDir;
+use crate::log::AnyReader;
 
 /// Bytes that are gathered before they are written.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -73,6 +75,13 @@ enum ExportError {
     Apply(#[source] ApplyError),
 }
 
+/// What is written.
+#[derive(Debug)]
+enum Source {
+    Events(AnyReader),
+    Cases(ReadModels),
+}
+
 /// Streams until everything is written, or until nobody reads any more.
 ///
 /// # Errors
@@ -81,19 +90,26 @@ pub async fn run(global: &Global, config: &Config, args: ExportArgs) -> Result<(
     let dir = DataDir::new(&global.data);
     // The command line refuses both together.
     let of_cases = args.cases && !args.events;
-    let written = match &args.out {
-        Some(path) => {
-            let file = create(path)?;
-            let written = write(&dir, config, &args, of_cases, &mut BufWriter::with_capacity(BUFFER_BYTES, &file))?;
-            file.sync_all().map_err(|source| ExportError::Open { path: path.clone(), source })?;
-            written
-        }
-        None => write(&dir, config, &args, of_cases, &mut BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock()))?,
+    let source = if of_cases {
+        Source::Cases(Box::pin(cases::models(&dir, config)).await?)
+    } else {
+        Source::Events(dir.read_log(config).await?)
     };
-    if let Some(lines) = written {
+    if let Some(lines) = spawn_blocking(move || put_out(source, &args)).await?? {
         eprintln!("{lines} {}", if of_cases { "cases" } else { "events" });
     }
     Ok(())
+}
+
+/// Writes to the file that is named, or to stdout. Blocks.
+fn put_out(source: Source, args: &ExportArgs) -> Result<Option<u64>, Failure> {
+    let Some(path) = &args.out else {
+        return write(source, args, &mut BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock()));
+    };
+    let file = create(path)?;
+    let written = write(source, args, &mut BufWriter::with_capacity(BUFFER_BYTES, &file))?;
+    file.sync_all().map_err(|source| ExportError::Open { path: path.clone(), source })?;
+    Ok(written)
 }
 
 fn create(path: &Path) -> Result<File, ExportError> {
@@ -104,19 +120,10 @@ fn create(path: &Path) -> Result<File, ExportError> {
 }
 
 /// How many lines were written; `None` when the reader went away, which is its right.
-fn write(
-    dir: &DataDir,
-    config: &Config,
-    args: &ExportArgs,
-    of_cases: bool,
-    out: &mut impl Write,
-) -> Result<Option<u64>, Failure> {
-    let written = if of_cases {
-        let models = cases::models(dir, config)?;
-        cases::write(&models, out, args.quiet)
-    } else {
-        let mut reader = dir.reader()?;
-        events::write(&mut reader, args.after.map(Position::new), out, args.quiet)
+fn write(source: Source, args: &ExportArgs, out: &mut impl Write) -> Result<Option<u64>, Failure> {
+    let written = match source {
+        Source::Cases(models) => cases::write(&models, out, args.quiet),
+        Source::Events(mut reader) => events::write(&mut reader, args.after.map(Position::new), out, args.quiet),
     };
     match written.and_then(|lines| out.flush().map_err(ExportError::Write).map(|()| lines)) {
         Ok(lines) => Ok(Some(lines)),

@@ -33,7 +33,7 @@ use self::rejects::Rejects;
 use self::rows::{Cases, IMPORT_ROWS_MAX, SeenUnit};
 use self::table::Table;
 use super::{Failure, Global};
-use crate::config::Config;
+use crate::config::{Config, LogEngine};
 use crate::data_dir::DataDir;
 
 /// The actor of imported events.
@@ -104,7 +104,9 @@ pub async fn run(global: &Global, config: &Config, args: ImportArgs) -> Result<E
     let mut rejects = Rejects::open(&args.file, args.rejects.as_deref())?;
     let cases = read(&mapping, &args, &mut rejects)?;
     let dir = DataDir::new(&global.data);
-    let log = if dir.log_path().exists() { Some(dir.open_log(config, false)?) } else { None };
+    // A cluster has a log or the import is refused: only `init` makes one there.
+    let may_be_missing = config.log.engine == LogEngine::Sqlite && !dir.log_path().exists();
+    let log = if may_be_missing { None } else { Some(dir.open(config, false).await?) };
     let mut reader = match &log {
         Some(log) => Some(log.reader()?),
         None => None,
@@ -131,14 +133,14 @@ pub async fn run(global: &Global, config: &Config, args: ImportArgs) -> Result<E
                 "there is no log in {}: making one; `baycase init` adds what a server needs beside it",
                 dir.root().display()
             );
-            dir.open_log(config, true)?
+            dir.open(config, true).await?
         }
     };
-    let units = units::register(&missing, &log, &ctx).await?;
+    let units = units::register(&missing, log.port().as_ref(), &ctx).await?;
     let bar = progress::bar("appending", planned(&plans), args.quiet);
     let events = adoption.append(&plans, &log, &bar).await?;
     bar.finish_and_clear();
-    log.close();
+    log.close().await;
     let summary = summary(&cases, &plans, events, units, rejects.rows());
     println!("{}", serde_json::to_string(&summary)?);
     Ok(ExitCode::SUCCESS)

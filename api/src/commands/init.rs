@@ -2,6 +2,7 @@
 
 use clap::Args;
 use event_log::vault::MasterKey;
+use uuid::Uuid;
 
 use super::{Failure, Global};
 use crate::config::Config;
@@ -11,7 +12,7 @@ use crate::units;
 /// Make a data folder.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  BAYCASE_MASTER_KEY=$(openssl rand -base64 32) baycase init --data /var/lib/baycase\n  baycase init --data ./try --create-master-key"
+    after_help = "Examples:\n  BAYCASE_MASTER_KEY=$(openssl rand -base64 32) baycase init --data /var/lib/baycase\n  baycase init --data ./try --create-master-key\n\nWhere the log lies on a cluster (log.engine = \"eventstoredb\"), run it once with the data folder of one node: it makes the\nlog there. The other nodes need no more than `baycase serve`."
 )]
 pub struct InitArgs {
     /// Make a master key in the data folder, for trying things out; in production it lies elsewhere.
@@ -28,9 +29,16 @@ pub struct InitArgs {
 /// There is no master key, or the folder cannot be written.
 pub async fn run(global: &Global, config: &Config, args: &InitArgs) -> Result<(), Failure> {
     let dir = DataDir::new(&global.data);
-    let registered = prepare(&dir, config, args.create_master_key, !args.no_units).await?;
+    let Prepared { registered, installation } = make(&dir, config, args.create_master_key, !args.no_units).await?;
     println!("data folder {} is ready; {registered} units registered", dir.root().display());
+    println!("the log is of installation {installation}");
     Ok(())
+}
+
+/// What was made.
+struct Prepared {
+    registered: u64,
+    installation: Uuid,
 }
 
 /// Makes the log, the vault and, unless told otherwise, the register of units; answers how many were registered.
@@ -43,14 +51,18 @@ pub async fn prepare(
     create_master_key: bool,
     with_units: bool,
 ) -> Result<u64, Failure> {
+    Ok(make(dir, config, create_master_key, with_units).await?.registered)
+}
+
+async fn make(dir: &DataDir, config: &Config, create_master_key: bool, with_units: bool) -> Result<Prepared, Failure> {
     let units = units::of_node(config.own_council()?);
     std::fs::create_dir_all(dir.root())?;
     if create_master_key && !dir.master_key_path().exists() {
         MasterKey::generate_file(&dir.master_key_path())?;
     }
     drop(dir.open_vault_with(config, true)?);
-    let log = dir.open_log(config, true)?;
+    let log = dir.open(config, true).await?;
     let registered = if with_units { units::register(&log, &units, crate::clock::now()).await? } else { 0 };
-    log.close();
-    Ok(registered)
+    log.close().await;
+    Ok(Prepared { registered, installation: log.installation() })
 }

@@ -10,22 +10,24 @@ mod tests;
 use std::time::Instant;
 
 use clap::Args;
-use event_log::sqlite::OpenError as LogOpenError;
 use event_log::vault::OpenError as VaultOpenError;
 use projections::{ReadModelOptions, RebuildReport};
 use thiserror::Error;
+use tokio::task::spawn_blocking;
 
 use self::compare::{Verdict, against_live, against_moving};
 use super::import::progress;
 use super::{Failure, Global};
 use crate::config::Config;
 use crate::data_dir::DataDir;
+use crate::log::{AnyReader, OpenedLog, is_in_use};
+use crate::origin::Origin;
 
 /// The files of a rebuild under way.
 const FRESH_FILE: &str = "read-models-fresh.sqlite";
 
 /// Build the read models anew.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Copy, Args)]
 #[command(
     after_help = "Examples:\n  baycase rebuild --data /var/lib/baycase\n  baycase rebuild --check\n\nThe new models are compared with those in use, table by table, before they take their place. If the two differ, nothing\nis changed: tell the people who maintain this program, then use --force. With --check a server may run meanwhile."
 )]
@@ -60,37 +62,49 @@ pub(super) enum RebuildFailure {
 ///
 /// # Errors
 /// A server runs, the log cannot be read, or the new models differ from those in use.
-pub fn run(global: &Global, config: &Config, args: &RebuildArgs) -> Result<(), Failure> {
+pub async fn run(global: &Global, config: &Config, args: &RebuildArgs) -> Result<(), Failure> {
     let dir = DataDir::new(&global.data);
-    if args.check { check(&dir, config, args.quiet) } else { replace(&dir, config, args) }
+    if args.check { check(&dir, config, args.quiet).await } else { replace(&dir, config, args).await }
 }
 
 /// Builds the models from the log and puts them in the place of whatever is there, without comparing: for models that
-/// are missing or of another version. Nobody may have them open.
+/// are missing or of another version. Nobody may have them open. Blocks.
 ///
 /// # Errors
 /// The log cannot be read, or the files cannot be written.
-pub fn build_and_swap(dir: &DataDir, options: &ReadModelOptions) -> Result<RebuildReport, Failure> {
+pub fn build_and_swap(
+    dir: &DataDir,
+    options: &ReadModelOptions,
+    reader: impl Into<AnyReader>,
+) -> Result<RebuildReport, Failure> {
     let fresh = fresh(dir, options);
-    let report = build(dir, &fresh, false)?;
+    let report = build(reader.into(), &fresh, false)?;
     projections::swap_in(&fresh.path, &options.path)?;
     Ok(report)
 }
 
-fn replace(dir: &DataDir, config: &Config, args: &RebuildArgs) -> Result<(), Failure> {
+async fn replace(dir: &DataDir, config: &Config, args: &RebuildArgs) -> Result<(), Failure> {
     // Held to the end, so that no server begins to follow meanwhile.
-    let log = match dir.open_log(config, false) {
+    let log = match dir.open(config, false).await {
         Ok(log) => log,
-        Err(error) if matches!(error.downcast_ref::<LogOpenError>(), Some(LogOpenError::Locked { .. })) => {
+        Err(error) if is_in_use(&error) => {
             return Err(RebuildFailure::InUse(dir.root().display().to_string()).into());
         }
         Err(error) => return Err(error),
     };
+    let (of_dir, of_config, of_log, args) = (dir.clone(), config.clone(), log.clone(), *args);
+    spawn_blocking(move || exchange(&of_dir, &of_config, args, &of_log)).await??;
+    log.close().await;
+    Ok(())
+}
+
+/// Builds from the open log, compares, and exchanges. Blocks.
+fn exchange(dir: &DataDir, config: &Config, args: RebuildArgs, log: &OpenedLog) -> Result<(), Failure> {
     // A log without a vault has nothing sealed in it.
-    let vault = if dir.vault_path().exists() { Some(dir.open_vault(config)?) } else { None };
+    let vault = if dir.has_vault(config) { Some(dir.open_vault(config)?) } else { None };
     let options = dir.model_options(config, vault);
     let fresh = fresh(dir, &options);
-    build(dir, &fresh, args.quiet)?;
+    build(log.reader()?, &fresh, args.quiet)?;
     let verdict = match against_live(&options, &fresh) {
         // What cannot even be opened cannot be compared, and is worth nothing: the log is the truth.
         Err(error) if args.force => {
@@ -113,15 +127,14 @@ fn replace(dir: &DataDir, config: &Config, args: &RebuildArgs) -> Result<(), Fai
     }
     projections::swap_in(&fresh.path, &options.path)?;
     println!("the rebuilt models are in place");
-    referrals(dir, config)?;
+    referrals(dir, config, log)?;
     println!("the index of referrals is filled again");
-    log.close();
-    Ok(())
+    Origin::of(log).write(dir)
 }
 
 /// Deletes the index of referrals and fills it from the log. Nobody compares: nothing is decided on it, and where a
 /// rebuild breaks off, the next server goes on.
-fn referrals(dir: &DataDir, config: &Config) -> Result<(), Failure> {
+fn referrals(dir: &DataDir, config: &Config, log: &OpenedLog) -> Result<(), Failure> {
     let path = dir.index_path();
     for companion in ["-wal", "-shm", ""] {
         let mut file = path.clone().into_os_string();
@@ -131,12 +144,24 @@ fn referrals(dir: &DataDir, config: &Config) -> Result<(), Failure> {
             Ok(()) | Err(_) => {}
         }
     }
-    dir.open_index(config)?.catch_up(&mut dir.reader()?)?;
+    dir.open_index(config)?.catch_up(&mut log.reader()?)?;
     Ok(())
 }
 
-fn check(dir: &DataDir, config: &Config, quiet: bool) -> Result<(), Failure> {
-    let vault = match dir.vault_path().exists().then(|| dir.open_vault(config)).transpose() {
+async fn check(dir: &DataDir, config: &Config, quiet: bool) -> Result<(), Failure> {
+    let readers = (dir.read_log(config).await?, dir.read_log(config).await?);
+    let (dir, config) = (dir.clone(), config.clone());
+    spawn_blocking(move || build_and_compare(&dir, &config, quiet, readers)).await?
+}
+
+/// Builds from one reader and compares with the help of the other. Blocks.
+fn build_and_compare(
+    dir: &DataDir,
+    config: &Config,
+    quiet: bool,
+    (reader, mut again): (AnyReader, AnyReader),
+) -> Result<(), Failure> {
+    let vault = match dir.has_vault(config).then(|| dir.open_vault(config)).transpose() {
         Ok(vault) => vault,
         Err(error) if matches!(error.downcast_ref::<VaultOpenError>(), Some(VaultOpenError::Locked { .. })) => {
             eprintln!("a server has the vault open: the search index, which holds sealed texts, is not compared");
@@ -144,14 +169,14 @@ fn check(dir: &DataDir, config: &Config, quiet: bool) -> Result<(), Failure> {
         }
         Err(error) => return Err(error),
     };
-    let with_texts = vault.is_some() || !dir.vault_path().exists();
+    let with_texts = vault.is_some() || !dir.has_vault(config);
     let options = dir.model_options(config, vault);
     if !options.path.exists() {
         return Err(RebuildFailure::Nothing.into());
     }
     let fresh = fresh(dir, &options);
-    build(dir, &fresh, quiet)?;
-    let compared = against_moving(dir, &options, &fresh, with_texts);
+    build(reader, &fresh, quiet)?;
+    let compared = against_moving(&mut again, &options, &fresh, with_texts);
     projections::remove(&fresh.path)?;
     let tables = compared?;
     if !tables.is_empty() {
@@ -167,11 +192,11 @@ fn fresh(dir: &DataDir, options: &ReadModelOptions) -> ReadModelOptions {
 }
 
 /// Builds the files beside; what an earlier rebuild left there is removed first.
-fn build(dir: &DataDir, fresh: &ReadModelOptions, quiet: bool) -> Result<RebuildReport, Failure> {
+fn build(reader: AnyReader, fresh: &ReadModelOptions, quiet: bool) -> Result<RebuildReport, Failure> {
     projections::remove(&fresh.path)?;
     let bar = progress::bar("rebuilding", 0, quiet);
     let began = Instant::now();
-    let report = projections::rebuild(dir.reader()?, fresh, &mut |done, of| {
+    let report = projections::rebuild(reader, fresh, &mut |done, of| {
         bar.set_length(of);
         bar.set_position(done);
     });

@@ -16,12 +16,13 @@ use domain::envelope::RecordedEvent;
 use domain::id::ComplaintId;
 use event_log::execute;
 use event_log::port::READ_EVENTS_MAX;
-use event_log::sqlite::LogReader;
+use tokio::task::spawn_blocking;
 
 use self::step::Step;
 use super::{Failure, Global};
 use crate::config::Config;
 use crate::data_dir::DataDir;
+use crate::log::AnyReader;
 
 /// Step through one case's history.
 #[derive(Debug, Args)]
@@ -48,12 +49,17 @@ pub struct ReplayArgs {
 /// # Errors
 /// There is no such case, or the log cannot be read.
 pub async fn run(global: &Global, config: &Config, args: ReplayArgs) -> Result<(), Failure> {
-    let dir = DataDir::new(&global.data);
-    let mut reader = dir.reader()?;
-    let (id, events) = find::find(&args.case, &dir, config, &mut reader)?;
-    let shown: Vec<&RecordedEvent> = events.iter().filter(|event| shows(event, &args)).collect();
+    let (dir, config) = (DataDir::new(&global.data), config.clone());
+    let reader = dir.read_log(&config).await?;
+    spawn_blocking(move || show(&dir, &config, &args, reader)).await?
+}
+
+/// Finds the case and prints it. Blocks.
+fn show(dir: &DataDir, config: &Config, args: &ReplayArgs, mut reader: AnyReader) -> Result<(), Failure> {
+    let (id, events) = find::find(&args.case, dir, config, &mut reader)?;
+    let shown: Vec<&RecordedEvent> = events.iter().filter(|event| shows(event, args)).collect();
     let steps = fold(&shown)?;
-    match print(id, &steps, events.len(), &args, &mut io::stdout().lock()) {
+    match print(id, &steps, events.len(), args, &mut io::stdout().lock()) {
         // Whoever read it has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         printed => Ok(printed?),
@@ -67,7 +73,7 @@ fn shows(event: &RecordedEvent, args: &ReplayArgs) -> bool {
 }
 
 /// The history of a case; empty when there is none.
-fn read(id: ComplaintId, reader: &mut LogReader) -> Result<Vec<RecordedEvent>, Failure> {
+fn read(id: ComplaintId, reader: &mut AnyReader) -> Result<Vec<RecordedEvent>, Failure> {
     let mut events = Vec::new();
     let mut after = None;
     loop {

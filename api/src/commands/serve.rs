@@ -1,39 +1,42 @@
 //! `baycase serve`: the API over a data folder.
 
+mod barred;
+mod duties;
 mod exchange;
+mod opening;
+mod watching;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use clap::Args;
-use cross_border::index::{IndexFollower, ReferralIndex};
-use event_log::port::EventLog as _;
-use event_log::sqlite::SqliteLog;
-use event_log::vault::SubjectVault;
-use projections::{Follower, FollowerState, ReadModels};
+use cross_border::index::IndexFollower;
+use projections::Follower;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 
-use self::exchange::Exchange;
+use self::opening::Opened;
 use super::{Failure, Global};
 use crate::admin::{self, Readiness};
 use crate::app::{App, PageLimits};
 use crate::auth::Verifier;
-use crate::config::Config;
+use crate::config::{Config, LogEngine};
 use crate::data_dir::DataDir;
 use crate::edge;
 use crate::evidence_routes;
 use crate::gatekeeper::TokenGate;
 use crate::graphql;
+use crate::leases::Duties;
 use crate::limiter::Limiter;
+use crate::log::OpenedLog;
 use crate::metrics::{Lag, Metrics};
-use crate::process;
+use crate::node::Node;
 use crate::shutdown::Shutdown;
 use crate::telemetry;
 
-/// How long the process manager waits before it looks again, when nothing is appended meanwhile.
-const CHAIN_RETRY: std::time::Duration = std::time::Duration::from_secs(10);
-/// How long a start waits for the read models to catch up before it serves anyway.
-const CATCH_UP_WAIT: std::time::Duration = std::time::Duration::from_secs(60);
+/// What must hold for this node to serve.
+const CONDITIONS: [&str; 4] = ["log", "projections", "referrals", "accepting"];
 
 /// Serve the API.
 #[derive(Debug, Args)]
@@ -89,10 +92,17 @@ pub struct Server {
     pub partner_addr: Option<SocketAddr>,
     shutdown: Shutdown,
     grace: std::time::Duration,
-    log: Arc<SqliteLog>,
-    follower: Follower,
-    index_follower: IndexFollower,
+    log: OpenedLog,
+    /// None where nothing is shown.
+    followers: Option<Followers>,
     readiness: Readiness,
+}
+
+/// What keeps up with the log.
+#[derive(Debug)]
+struct Followers {
+    models: Follower,
+    index: IndexFollower,
 }
 
 impl std::fmt::Debug for Server {
@@ -125,13 +135,25 @@ impl Server {
         if let Err(running) = self.shutdown.drain(self.grace).await {
             tracing::warn!(tasks = ?running.tasks, "Stopped without waiting any longer for tasks under way");
         }
-        let (follower, index_follower, log) = (self.follower, self.index_follower, self.log);
-        tokio::task::spawn_blocking(move || {
-            follower.stop();
-            index_follower.stop();
-            log.close();
-        })
-        .await?;
+        let followers = self.followers;
+        let stopped = spawn_blocking(move || {
+            if let Some(Followers { models, index }) = followers {
+                models.stop();
+                index.stop();
+            }
+        });
+        match &self.log {
+            // Not before everybody who reads it has ended.
+            OpenedLog::Sqlite(_) => {
+                stopped.await?;
+                self.log.close().await;
+            }
+            // A read under way may wait for servers that are gone: closing ends it.
+            OpenedLog::EventStore(_) => {
+                self.log.close().await;
+                stopped.await?;
+            }
+        }
         tracing::info!("Stopped");
         Ok(())
     }
@@ -150,41 +172,69 @@ async fn start_with(global: &Global, config: Config, dev: bool, signals: bool) -
     // Who may come in is settled before anything is opened.
     let verifier = Verifier::from_config(&config.auth, dir.root(), dev)?;
     verifier.refresh_keys().await?;
-    let (log, vault, models) = open(&dir, &config)?;
-    let readiness = Readiness::expecting(&["projections", "referrals", "accepting"]);
-    let follower = Follower::start(
+    let node = Node::of(&config.node, crate::clock::now());
+    let opened = Box::pin(opening::open(&dir, &config)).await?;
+    let shutdown = if signals { Shutdown::listen()? } else { Shutdown::new() };
+    let readiness = Readiness::expecting(&CONDITIONS);
+    let checked = opening::check(&dir, &opened).await?;
+    if let Err(estranged) = checked {
+        return barred::start(&config, &estranged, opened.log, shutdown, readiness).await;
+    }
+    let followers = follow(&opened, &config)?;
+    let council = exchange::open(&dir, &config, &opened)?;
+    opening::catch_up(&opened).await?;
+    exchange::check_unit(&council, &opened.models)?;
+    let Opened { log, vault, models, index } = opened;
+    let app = App {
+        log: log.port(),
+        models: models.clone(),
+        vault,
+        now: Arc::new(crate::clock::now),
+        pages: PageLimits { default: config.graphql.page_default, max: config.graphql.page_max },
+        lag: followers.models.lag(),
+        seat: config.council.region(council.place()),
+        council,
+    };
+    let fit = Arc::new(watch::Sender::new(true));
+    watching::follower(&shutdown, &readiness, &fit, "projections", followers.models.state());
+    watching::follower(&shutdown, &readiness, &fit, "referrals", followers.index.state());
+    watching::log(&shutdown, &readiness, &log, models, index);
+    let duties = leases(&log, &node, &config, &fit);
+    duties::process_manager(&shutdown, &app, &duties, &log, &dir);
+    exchange::run(&shutdown, &app.council, &config, &dir, &exchange::Work { duties: &duties, node: &node })?;
+    let metrics = metrics(&config, &log, &followers.models, &duties)?;
+    let bound = listen(&shutdown, &config, dev, app, verifier, (&log, metrics, &readiness)).await?;
+    readiness.set("accepting", Ok(()));
+    let Bound { addr, admin_addr, partner_addr } = bound;
+    tracing::info!(server.addr = %addr, node.name = %node.name, node.holder = %node.holder, "Serving on {addr}");
+    let grace = config.server.shutdown_grace();
+    Ok(Server { addr, admin_addr, partner_addr, shutdown, grace, log, followers: Some(followers), readiness })
+}
+
+/// Begins to keep the read models and the index up to date.
+fn follow(opened: &Opened, config: &Config) -> Result<Followers, Failure> {
+    let Opened { log, models, index, .. } = opened;
+    let appended = log.port().appended();
+    let models = Follower::start(
         log.reader()?,
-        log.appended(),
+        appended.clone(),
         models.clone(),
         config.projections.poll(),
         config.projections.batch_events_max,
         Arc::new(crate::clock::now),
     )?;
-    let Exchange { council, follower: index_follower } = exchange::open(&dir, &config, &log, &vault)?;
-    catch_up(&log, &models, &council.index).await?;
-    exchange::check_unit(&council, &models)?;
-    let app = App {
-        log: Arc::clone(&log) as _,
-        models,
-        vault,
-        now: Arc::new(crate::clock::now),
-        pages: PageLimits { default: config.graphql.page_default, max: config.graphql.page_max },
-        lag: follower.lag(),
-        seat: config.council.region(council.place()),
-        council,
-    };
-    let shutdown = if signals { Shutdown::listen()? } else { Shutdown::new() };
-    watch_projections(&shutdown, &follower, &readiness);
-    exchange::watch(&shutdown, &index_follower, &readiness);
-    run_processes(&shutdown, &app, &dir);
-    exchange::run(&shutdown, &app.council, &config, &dir)?;
-    let gate = Arc::new(TokenGate::new(verifier, Limiter::new(&config.limits), Arc::new(crate::clock::now)));
-    let bound = listen(&shutdown, &config, dev, app, gate, (&log, &follower, &readiness)).await?;
-    readiness.set("accepting", Ok(()));
-    let Bound { addr, admin_addr, partner_addr } = bound;
-    tracing::info!(server.addr = %addr, "Serving on {addr}");
-    let grace = config.server.shutdown_grace();
-    Ok(Server { addr, admin_addr, partner_addr, shutdown, grace, log, follower, index_follower, readiness })
+    let index = IndexFollower::start(log.reader()?, appended, index.clone(), config.projections.poll())?;
+    Ok(Followers { models, index })
+}
+
+/// The leases of this node. One of several stands aside once it has stopped following; the only one has nobody to stand
+/// aside for.
+fn leases(log: &OpenedLog, node: &Node, config: &Config, fit: &watch::Sender<bool>) -> Duties {
+    let duties = Duties::new(log.leases(), node.holder.clone(), config.node.lease_ttl());
+    match log.engine() {
+        LogEngine::Sqlite => duties,
+        LogEngine::EventStoreDb => duties.while_fit(fit.subscribe()),
+    }
 }
 
 /// Where the listeners are.
@@ -200,18 +250,19 @@ async fn listen(
     config: &Config,
     dev: bool,
     app: App,
-    gate: Arc<TokenGate>,
-    (log, follower, readiness): (&Arc<SqliteLog>, &Follower, &Readiness),
+    verifier: Verifier,
+    (log, metrics, readiness): (&OpenedLog, Arc<Metrics>, &Readiness),
 ) -> Result<Bound, Failure> {
-    let metrics = metrics(config, log, follower)?;
     exchange::count(shutdown, &app.council.index, &metrics);
+    crate::vault_node::observe(&metrics, &app.vault);
     let listener = TcpListener::bind(config.server.listen).await?;
     let admin_listener = TcpListener::bind(config.server.admin_listen).await?;
     let (addr, admin_addr) = (listener.local_addr()?, admin_listener.local_addr()?);
-    let door = exchange::door(&app.council, config, shutdown);
+    let door = exchange::door(&app.council, config, shutdown, log);
+    let clock: crate::app::Now = Arc::new(crate::clock::now);
+    let gate = Arc::new(TokenGate::new(verifier, Limiter::new(&config.limits), Arc::clone(&clock), app.clone()));
     let files = evidence_routes::router(app.clone(), Arc::clone(&gate));
     let schema = graphql::schema(app, Arc::clone(&metrics), dev || config.graphql.introspection);
-    let clock: crate::app::Now = Arc::new(crate::clock::now);
     let mut router = edge::router(schema, gate, edge_limits(config), shutdown.token(), clock)
         .merge(files)
         .merge(admin::health_routes(readiness.clone()));
@@ -227,33 +278,6 @@ async fn listen(
     Ok(Bound { addr, admin_addr, partner_addr })
 }
 
-fn open(dir: &DataDir, config: &Config) -> Result<(Arc<SqliteLog>, Arc<SubjectVault>, ReadModels), Failure> {
-    if !dir.log_path().exists() {
-        return Err(format!(
-            "there is no log in {}: run `baycase init --data {0}` first, or `baycase demo` to look around",
-            dir.root().display()
-        )
-        .into());
-    }
-    let log = dir.open_log(config, false)?;
-    let vault = dir.open_vault(config)?;
-    let models = dir.open_models(config, Some(Arc::clone(&vault)))?;
-    Ok((log, vault, models))
-}
-
-/// Lets the read models show what the log held at the start, for a while: until then nobody's unit is known.
-async fn catch_up(log: &SqliteLog, models: &ReadModels, index: &ReferralIndex) -> Result<(), Failure> {
-    let Some(head) = log.head().await? else { return Ok(()) };
-    let (models, index) = tokio::join!(models.wait_for(head, CATCH_UP_WAIT), index.wait_for(head, CATCH_UP_WAIT));
-    if let Err(late) = models {
-        tracing::warn!("Serving while the read models catch up: {late}; `baycase rebuild` is faster for a large log");
-    }
-    if let Err(late) = index {
-        tracing::warn!("Serving while the index of referrals catches up: {late}");
-    }
-    Ok(())
-}
-
 fn serve_until(shutdown: &Shutdown, name: &'static str, listener: TcpListener, router: axum::Router) {
     let token = shutdown.token();
     shutdown.spawn_vital(name, async move {
@@ -264,61 +288,21 @@ fn serve_until(shutdown: &Shutdown, name: &'static str, listener: TcpListener, r
     });
 }
 
-/// Readiness follows the projection: a halted one makes the node unready and says at which event.
-fn watch_projections(shutdown: &Shutdown, follower: &Follower, readiness: &Readiness) {
-    let mut state = follower.state();
-    let readiness = readiness.clone();
-    let token = shutdown.token();
-    shutdown.spawn_named("projection-watch", async move {
-        loop {
-            let condition = match &*state.borrow_and_update() {
-                FollowerState::Running => Ok(()),
-                // The reason is in our log; it may quote what stands in an event.
-                FollowerState::Halted { position, .. } => Err(format!("halted at position {position}")),
-            };
-            readiness.set("projections", condition);
-            tokio::select! {
-                () = token.cancelled() => return,
-                changed = state.changed() => if changed.is_err() { return },
-            }
-        }
-    });
-}
-
-/// Completes what filings begin, for a crash between two streams and for filings that came in by other ways.
-fn run_processes(shutdown: &Shutdown, app: &App, dir: &DataDir) {
-    let app = app.clone();
-    let token = shutdown.token();
-    let bookmark = process::Bookmark::new(dir.root());
-    shutdown.spawn_named("process-manager", async move {
-        let mut appended = app.log.appended();
-        loop {
-            // Left where it stands when the server stops: what is under way is found done, or done again, next time.
-            let advanced = tokio::select! {
-                () = token.cancelled() => return,
-                advanced = process::advance(&app, &bookmark) => advanced,
-            };
-            if let Err(error) = advanced {
-                tracing::error!(error = %error, "A chain of commands could not be completed; it is tried again");
-            }
-            tokio::select! {
-                () = token.cancelled() => return,
-                changed = appended.changed() => if changed.is_err() { return },
-                () = tokio::time::sleep(CHAIN_RETRY) => {}
-            }
-        }
-    });
-}
-
-fn metrics(config: &Config, log: &Arc<SqliteLog>, follower: &Follower) -> Result<Arc<Metrics>, Failure> {
+fn metrics(config: &Config, log: &OpenedLog, follower: &Follower, duties: &Duties) -> Result<Arc<Metrics>, Failure> {
     let metrics = Metrics::new(telemetry::resource(&config.telemetry))?;
-    let head = log.appended();
+    let head = log.port().appended();
     metrics.observe_log_position(move || head.borrow().map_or(0, domain::envelope::Position::get));
     let lag = follower.lag();
     metrics.observe_projection("cases", move || Lag {
         events: lag.events(),
         age: std::time::Duration::from_secs(lag.seconds()),
     });
+    let duties = duties.clone();
+    metrics.observe_leases(move || duties.held());
+    if let OpenedLog::EventStore(cluster) = log {
+        let store = Arc::clone(cluster.store());
+        metrics.observe_eventstore(move || store.stats());
+    }
     Ok(Arc::new(metrics))
 }
 

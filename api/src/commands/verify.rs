@@ -1,22 +1,26 @@
 //! `baycase verify`: the full check of a log, with the program's own decoders.
 
+mod shared;
+
 use std::process::ExitCode;
 
 use clap::Args;
 use cross_border::wire::decode_any;
 use domain::envelope::{Position, RecordedEvent};
 use event_log::digest::hex;
-use event_log::verify::{Finding, VerifyReport, verify};
+use event_log::verify::{Finding, VerifyError, VerifyReport, verify};
 use serde_json::{Value, json};
+use tokio::task::spawn_blocking;
 
 use super::import::progress;
 use super::{Failure, Global};
+use crate::config::{Config, LogEngine};
 use crate::data_dir::DataDir;
 
 /// Check the whole log.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Copy, Args)]
 #[command(
-    after_help = "Examples:\n  baycase verify --data /var/lib/baycase\n  baycase verify --json\n\nNothing is changed, and a server may run meanwhile. The exit code is 0 for a sound log and 1 when something was found.\nThe digest is the same for the same events in any engine: compare it with one that was written down elsewhere."
+    after_help = "Examples:\n  baycase verify --data /var/lib/baycase\n  baycase verify --json\n\nNothing is changed, and a server may run meanwhile. The exit code is 0 for a sound log and 1 when something was found.\nThe digest covers the events in log order: compare it with one that was written down elsewhere. A copy in another engine\nmay have the streams in another order, so compare the two with `baycase copy-log --verify-only`.\n\nOf a log on a cluster the events and their order are checked; its files EventStoreDB checks itself."
 )]
 pub struct VerifyArgs {
     /// One JSON object instead of lines.
@@ -27,25 +31,40 @@ pub struct VerifyArgs {
     quiet: bool,
 }
 
-/// Checks every event, every order and every page; prints what was found.
+/// Checks every event, every order and, of a log in a file, every page; prints what was found.
 ///
 /// # Errors
-/// There is no log, or its disk fails.
-pub fn run(global: &Global, args: &VerifyArgs) -> Result<ExitCode, Failure> {
-    let path = DataDir::new(&global.data).log_path();
-    let bar = progress::bar("verifying", 0, args.quiet);
-    let report = verify(&path, &decodes, &mut |done, of| {
-        bar.set_length(of);
-        bar.set_position(done);
-    });
-    bar.finish_and_clear();
-    let report = report?;
+/// There is no log, or its disk or the way to it fails.
+pub async fn run(global: &Global, config: &Config, args: &VerifyArgs) -> Result<ExitCode, Failure> {
+    let (dir, args) = (DataDir::new(&global.data), *args);
+    let report = match config.log.engine {
+        LogEngine::Sqlite => spawn_blocking(move || of_file(&dir, args)).await??,
+        LogEngine::EventStoreDb => {
+            let mut reader = dir.read_log(config).await?;
+            spawn_blocking(move || with_bar(args, |progress| shared::verify(&mut reader, &decodes, progress))).await??
+        }
+    };
     if args.json {
         println!("{}", to_json(&report));
     } else {
         println!("{}", to_text(&report));
     }
     Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn of_file(dir: &DataDir, args: VerifyArgs) -> Result<VerifyReport, VerifyError> {
+    with_bar(args, |progress| verify(&dir.log_path(), &decodes, progress))
+}
+
+/// Runs a check that tells how far it is.
+fn with_bar<T>(args: VerifyArgs, check: impl FnOnce(&mut dyn FnMut(u64, u64)) -> T) -> T {
+    let bar = progress::bar("verifying", 0, args.quiet);
+    let checked = check(&mut |done, of| {
+        bar.set_length(of);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    checked
 }
 
 /// Whether the program can still read an event, whatever its age.
@@ -80,7 +99,7 @@ fn to_text(report: &VerifyReport) -> String {
         lines.push(format!("and {} more", report.findings_total - listed));
     }
     lines.push(format!(
-        "NOT SOUND: {} findings; keep the file as it is and restore the newest backup that verifies",
+        "NOT SOUND: {} findings; keep the log as it is and restore the newest backup that verifies",
         report.findings_total
     ));
     lines.join("\n")

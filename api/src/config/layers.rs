@@ -15,9 +15,10 @@ use super::{Config, ConfigError};
 const PREFIX: &str = "BAYCASE_";
 const CONFIG: &str = "BAYCASE_CONFIG";
 const MASTER_KEY: &str = "BAYCASE_MASTER_KEY";
+const EVENTSTORE_PASSWORD: &str = "BAYCASE_EVENTSTORE_PASSWORD";
 
 /// Variables with our prefix that are not configuration.
-const READ_APART: [&str; 2] = [CONFIG, MASTER_KEY];
+const READ_APART: [&str; 3] = [CONFIG, MASTER_KEY, EVENTSTORE_PASSWORD];
 /// What variables begin with that only tests read; a program that a test starts leaves them alone.
 const TESTS: &str = "BAYCASE_TEST_";
 const TEST_DATA: &str = "BAYCASE_TEST_DATA";
@@ -77,6 +78,12 @@ impl Environment {
         self.get(MASTER_KEY).map(SecretString::from)
     }
 
+    /// `BAYCASE_EVENTSTORE_PASSWORD`: the password of `log.eventstore.user`, which wins over
+    /// `log.eventstore.password_file`.
+    pub fn eventstore_password(&self) -> Option<SecretString> {
+        self.get(EVENTSTORE_PASSWORD).map(SecretString::from)
+    }
+
     /// `BAYCASE_TEST_DATA`: folder with the inputs of tests.
     pub fn test_data(&self) -> Option<PathBuf> {
         self.get(TEST_DATA).map(PathBuf::from)
@@ -105,7 +112,7 @@ impl Environment {
 pub(super) struct Setting<'a> {
     /// As the operator wrote it, for messages.
     pub(super) name: &'a str,
-    /// `section.key`.
+    /// `section.key`, or `section.table.key`.
     pub(super) key: String,
     pub(super) value: &'a str,
 }
@@ -137,33 +144,44 @@ impl Kind {
     }
 }
 
-/// Every key that a text can set, read off the defaults. A list of tables is none: it stands in a file.
+/// Every key that a text can set, read off the defaults, by its table: a section, or one inside of it. A list of tables
+/// is none: it stands in a file.
 pub(super) struct KnownKeys(BTreeMap<String, BTreeMap<String, Kind>>);
 
 impl KnownKeys {
     pub(super) fn of_defaults() -> Self {
         let defaults = Value::serialize(Config::default()).expect("the default configuration is plain data");
-        let sections = defaults.into_dict().unwrap_or_default();
-        let kinds = |fields: Value| -> BTreeMap<String, Kind> {
-            let fields = fields.into_dict().unwrap_or_default();
-            fields.into_iter().filter_map(|(field, value)| Some((field, kind_of(&value)?))).collect()
-        };
-        Self(sections.into_iter().map(|(section, fields)| (section, kinds(fields))).collect())
+        let mut known = Self(BTreeMap::new());
+        for (section, fields) in defaults.into_dict().unwrap_or_default() {
+            known.add(section, fields.into_dict().unwrap_or_default());
+        }
+        known
     }
 
-    /// All keys as `(section, key)`.
+    fn add(&mut self, table: String, fields: Dict) {
+        let mut kinds = BTreeMap::new();
+        for (field, value) in fields {
+            match value {
+                Value::Dict(_, inner) => self.add(format!("{table}.{field}"), inner),
+                value => kinds.extend(kind_of(&value).map(|kind| (field, kind))),
+            }
+        }
+        self.0.insert(table, kinds);
+    }
+
+    /// All keys as `(table, key)`.
     #[cfg(test)]
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().flat_map(|(section, fields)| fields.keys().map(move |field| (section.as_str(), field.as_str())))
     }
 
-    fn kind(&self, section: &str, field: &str) -> Option<Kind> {
-        self.0.get(section)?.get(field).copied()
+    fn kind(&self, table: &str, field: &str) -> Option<Kind> {
+        self.0.get(table)?.get(field).copied()
     }
 
     /// What could have stood where an unknown key stands.
-    fn instead_of(&self, section: &str) -> String {
-        let names: Vec<&str> = match self.0.get(section) {
+    fn instead_of(&self, table: &str) -> String {
+        let names: Vec<&str> = match self.0.get(table) {
             Some(fields) => fields.keys().map(String::as_str).collect(),
             None => self.0.keys().map(String::as_str).collect(),
         };
@@ -216,14 +234,14 @@ impl Layer {
         settings: impl IntoIterator<Item = Setting<'a>>,
         known: &KnownKeys,
     ) -> Result<Self, ConfigError> {
-        let mut sections: BTreeMap<String, Dict> = BTreeMap::new();
+        let mut values = Dict::new();
         for setting in settings {
-            let (section, field) = setting.key.split_once('.').unwrap_or((setting.key.as_str(), ""));
-            let Some(kind) = known.kind(section, field) else {
+            let (table, field) = setting.key.rsplit_once('.').unwrap_or((setting.key.as_str(), ""));
+            let Some(kind) = known.kind(table, field) else {
                 return Err(ConfigError::UnknownKey {
                     key: setting.name.to_owned(),
                     place: place.to_owned(),
-                    expected: known.instead_of(section),
+                    expected: known.instead_of(table),
                 });
             };
             let value = match kind.parse(setting.value) {
@@ -236,12 +254,22 @@ impl Layer {
                     });
                 }
             };
-            sections.entry(section.to_owned()).or_default().insert(field.to_owned(), value);
+            put(&mut values, &setting.key, value);
         }
-        Ok(Self {
-            place: place.to_owned(),
-            values: sections.into_iter().map(|(section, fields)| (section, Value::from(fields))).collect(),
-        })
+        Ok(Self { place: place.to_owned(), values })
+    }
+}
+
+/// Sets a value at a path of tables, making those that are not there.
+fn put(values: &mut Dict, path: &str, value: Value) {
+    let Some((table, rest)) = path.split_once('.') else {
+        values.insert(path.to_owned(), value);
+        return;
+    };
+    let inner = values.entry(table.to_owned()).or_insert_with(|| Value::from(Dict::new()));
+    // A key is never a table's name too, so what stands there is a table.
+    if let Value::Dict(_, inner) = inner {
+        put(inner, rest, value);
     }
 }
 

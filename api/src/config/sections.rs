@@ -3,7 +3,10 @@
 //! `config.default.toml` says the same for people; a test holds the two together.
 
 mod council;
+mod eventstore;
+mod node;
 mod partner;
+mod vault;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -12,7 +15,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use self::council::CouncilConfig;
+pub use self::eventstore::EventStoreConfig;
+pub use self::node::{NODE_NAME_CHARS_MAX, NodeConfig};
 pub use self::partner::PartnerConfig;
+pub use self::vault::{VaultConfig, VaultNodeConfig, VaultRole};
 
 /// Listening addresses and the limits of one HTTP exchange.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +103,9 @@ impl Default for GraphqlConfig {
 pub enum LogEngine {
     /// A file in the data folder.
     Sqlite,
+    /// A cluster that several nodes share.
+    #[serde(rename = "eventstoredb")]
+    EventStoreDb,
 }
 
 /// The event log.
@@ -113,6 +122,8 @@ pub struct LogConfig {
     pub readers: usize,
     /// Appends that may wait for the writer.
     pub queue_max: usize,
+    /// The cluster, where the engine is one.
+    pub eventstore: EventStoreConfig,
 }
 
 impl Default for LogConfig {
@@ -123,6 +134,7 @@ impl Default for LogConfig {
             batch_bytes_max: 8 * 1024 * 1024,
             readers: 4,
             queue_max: 4_096,
+            eventstore: EventStoreConfig::default(),
         }
     }
 }
@@ -184,14 +196,6 @@ impl Default for AuthConfig {
             dev: false,
         }
     }
-}
-
-/// The vault of the keys that seal personal data.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct VaultConfig {
-    /// File with the master key; `BAYCASE_MASTER_KEY` wins over it.
-    pub master_key_file: Option<PathBuf>,
 }
 
 /// How a log line is written.

@@ -1,4 +1,6 @@
+mod cluster;
 mod exchange;
+mod vault;
 
 use std::io::Write as _;
 
@@ -56,8 +58,12 @@ fn the_examples_of_unset_keys_are_valid() {
     assert_eq!(config.council.region.map(|region| region.number()), Some(440_104));
     assert_eq!(config.partner.peers.len(), 1);
     assert_eq!(config.partner.peers[0].keys.len(), 1);
-    // Both key sources are set, which is a warning and not an error.
-    assert_eq!(config.validate().unwrap().len(), 1);
+    assert!(config.log.eventstore.installation.is_some());
+    // Both key sources are set, and a cluster that is not used: warnings and not errors.
+    let warned: Vec<_> = config.validate().unwrap().iter().map(|warning| warning.keys[0]).collect();
+    for key in ["auth.jwks_file", "log.eventstore.connection"] {
+        assert!(warned.contains(&key), "{key} in {warned:?}");
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What a typed configuration must still satisfy, and what is allowed but looks like a mistake.
 
+mod cluster;
 mod exchange;
+mod vault;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,6 +14,12 @@ use reqwest::Url;
 use tracing_subscriber::EnvFilter;
 
 use super::{AuthConfig, Config, ConfigError, GraphqlConfig, LogConfig, ServerConfig};
+
+/// Whether a text can be a node's name: it stands in leases, in metrics and in the log.
+#[must_use]
+pub fn is_node_name(name: &str) -> bool {
+    cluster::is_name(name)
+}
 
 /// Two settings that contradict each other, or one that is dangerous; the program runs all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,10 +47,14 @@ impl Config {
         self.validate_telemetry()?;
         within("limits.requests_per_second", self.limits.requests_per_second, 1..=1_000_000)?;
         within("limits.burst", self.limits.burst, 1..=1_000_000)?;
+        cluster::check(self)?;
+        vault::check(self)?;
         exchange::check(self)?;
 
         let mut warnings = self.warnings_of_auth();
         warnings.extend(self.warnings_of_limits());
+        warnings.extend(cluster::warnings(self));
+        warnings.extend(vault::warnings(self));
         warnings.extend(exchange::warnings(&self.partner));
         Ok(warnings)
     }

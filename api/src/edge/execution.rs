@@ -28,6 +28,14 @@ impl<E: Executor, G: Gatekeeper> Edge<E, G> {
         self.gatekeeper.charge(principal, cost).await.map_err(Fault::refused)
     }
 
+    /// Waits for the position that the request wants to see, if it names one. A mutation acts on the log itself.
+    pub(super) async fn reach(&self, kind: OperationType, position: Option<u64>) -> Result<(), Fault> {
+        match position.filter(|_| kind != OperationType::Mutation) {
+            Some(position) => self.gatekeeper.reach(position).await.map_err(Fault::refused),
+            None => Ok(()),
+        }
+    }
+
     /// Takes a place among the open subscriptions, to be dropped when the stream ends. Other operations need none.
     pub(super) fn place(&self, kind: OperationType) -> Result<Option<OwnedSemaphorePermit>, Fault> {
         if kind != OperationType::Subscription {

@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::answer::Answer;
@@ -19,7 +19,7 @@ use super::body::{self, Unread};
 use super::document::{self, Params};
 use super::fault::{Code, Fault, Scope};
 use super::negotiation::{self, Acceptable, MediaType};
-use super::{Edge, Gatekeeper, Refused, RequestFacts, Surface, sse};
+use super::{Edge, Gatekeeper, MIN_POSITION, Refused, RequestFacts, Surface, sse};
 
 /// The header that carries the id which internal errors quote.
 const REQUEST_ID: &str = "x-request-id";
@@ -54,6 +54,7 @@ async fn respond<E: Executor, G: Gatekeeper>(
     body: Body,
 ) -> Result<Response, Fault> {
     check_exchange(parts, acceptable, edge.surface)?;
+    let wanted = min_position(&parts.headers)?;
     let admitted = edge.admit(parts).await?;
     let params = if parts.method == Method::GET { Params::from_uri(&parts.uri)? } else { read(edge, body).await? };
     let prepared = document::prepare(params, &edge.limits)?;
@@ -63,6 +64,7 @@ async fn respond<E: Executor, G: Gatekeeper>(
         return Err(Fault::method("POST", "mutations are not executed by GET"));
     }
     let media = media_type(kind, acceptable)?;
+    edge.reach(kind, wanted).await?;
     if media == MediaType::EventStream {
         let place = edge.place(kind)?;
         let expires = edge.deadline(admitted.expires_at);
@@ -97,6 +99,16 @@ fn check_exchange(parts: &Parts, acceptable: Acceptable, surface: Surface) -> Re
         return Err(Fault::exchange(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::UnsupportedMediaType, message));
     }
     Ok(())
+}
+
+/// The position that the answer must show at least.
+fn min_position(headers: &HeaderMap) -> Result<Option<u64>, Fault> {
+    let Some(value) = headers.get(MIN_POSITION) else { return Ok(None) };
+    let digits = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    match digits.and_then(|digits| digits.parse().ok()) {
+        Some(position) => Ok(Some(position)),
+        None => Err(Fault::bad_request(format!("`{MIN_POSITION}` is a `position` that an answer gave: digits alone"))),
+    }
 }
 
 /// The type of the answer to this kind of operation.

@@ -153,6 +153,9 @@ pub(super) struct Vouched(pub(super) &'static str);
 /// What the token `thrifty` may spend.
 pub(super) const BUDGET: u32 = 3;
 
+/// The newest position that the tests' application shows.
+pub(super) const SHOWN: u64 = 7;
+
 /// Lets the token `good` in for ever and `brief` in for a fifth of a second; `broken` breaks the gatekeeper.
 ///
 /// The token `thrifty` is let in for ever too, and may spend [`BUDGET`].
@@ -193,6 +196,17 @@ impl Gatekeeper for Doorman {
             status: StatusCode::TOO_MANY_REQUESTS,
             code: "RATE_LIMITED",
             message: "the budget is spent".to_owned(),
+        })
+    }
+
+    async fn reach(&self, position: u64) -> Result<(), Refusal> {
+        if position <= SHOWN {
+            return Ok(());
+        }
+        Err(Refusal {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            code: "NOT_YET",
+            message: "that position does not show yet".to_owned(),
         })
     }
 }

@@ -94,8 +94,7 @@ async fn stream_of(app: &App, id: ComplaintId) -> Result<Vec<RecordedEvent>, Api
     let mut events: Vec<RecordedEvent> = Vec::new();
     loop {
         let after = events.last().map(|event| event.revision);
-        let page = app.log.read_stream(&id.stream(), after, READ_EVENTS_MAX).await;
-        let page = page.map_err(|error| ApiError::internal(&error))?;
+        let page = app.log.read_stream(&id.stream(), after, READ_EVENTS_MAX).await?;
         if page.is_empty() {
             return Ok(events);
         }
@@ -163,8 +162,7 @@ impl Folded {
         let mut closed_at = None;
         let mut facts = None;
         for event in &events {
-            let happened: Happened<ComplaintEvent> =
-                execute::read(event).map_err(|error| ApiError::internal(&error))?;
+            let happened: Happened<ComplaintEvent> = execute::read(event)?;
             match &happened.event {
                 ComplaintEvent::Closed(_) => closed_at = Some(happened.at),
                 ComplaintEvent::Reopened(_) => closed_at = None,
@@ -438,7 +436,7 @@ async fn open(ctx: &Context<'_>, sealed: &Sealed, purpose: &'static str) -> Resu
     let vault = Arc::clone(&ctx.data_unchecked::<App>().vault);
     let sealed = sealed.clone();
     let opened = tokio::task::spawn_blocking(move || vault.open_sealed(sealed.subject, purpose, &sealed)).await;
-    match opened.map_err(|error| ApiError::internal(&error))?.map_err(|error| ApiError::internal(&error))? {
+    match opened.map_err(|error| ApiError::internal(&error))?? {
         Opened::Plain(text) => Ok(Some(text)),
         Opened::Erased => Ok(None),
     }

@@ -6,8 +6,9 @@ use async_graphql::ErrorExtensions;
 use domain::complaint::Rejection;
 use domain::filing::FilingRejection;
 use domain::org::UnitRejection;
+use domain::wire::WireError;
 use event_log::execute::{ExecuteError, LoadError};
-use event_log::port::AppendError;
+use event_log::port::{AppendError, LogFault, ReadError};
 use projections::QueryError;
 use serde_json::{Value, json};
 
@@ -84,7 +85,8 @@ codes! {
     NotYet = "NOT_YET";
     /// Too many requests; wait and try again.
     RateLimited = "RATE_LIMITED";
-    /// The server cannot write now; nothing was changed; try again.
+    /// The server cannot do it now; try again, here or at another node. An act is repeated with its own `commandId`:
+    /// then it happens once, whatever became of it before.
     Unavailable = "UNAVAILABLE";
     /// Our fault; the request id leads to the cause in our log.
     Internal = "INTERNAL";
@@ -174,9 +176,33 @@ impl From<QueryError> for ApiError {
     }
 }
 
+impl From<ReadError> for ApiError {
+    fn from(error: ReadError) -> Self {
+        match &error {
+            ReadError::Fault(fault) if fault.passes_by_itself() => out_of_reach(fault),
+            ReadError::Closed => Self::new(Code::Unavailable, "this server is stopping; try again"),
+            ReadError::Fault(_) | ReadError::Store(_) | ReadError::Damaged { .. } => Self::internal(&error),
+        }
+    }
+}
+
+impl From<WireError> for ApiError {
+    fn from(error: WireError) -> Self {
+        if !error.is_of_newer_program() {
+            return Self::internal(&error);
+        }
+        tracing::warn!(error = %error, "A newer program wrote what was asked for; this node has to be one too");
+        let message = "a newer version of this service wrote it, which this node does not run yet; try again";
+        Self::new(Code::Unavailable, message)
+    }
+}
+
 impl From<LoadError> for ApiError {
     fn from(error: LoadError) -> Self {
-        Self::internal(&error)
+        match error {
+            LoadError::Read(error) => error.into(),
+            LoadError::Wire(error) => error.into(),
+        }
     }
 }
 
@@ -264,9 +290,17 @@ where
             ExecuteError::Busy => Self::new(Code::Unavailable, "others keep changing it; try again"),
             ExecuteError::NothingToDo => Self::new(Code::RuleViolated, "it is so already; nothing was changed"),
             ExecuteError::Append(error) => append(&error),
-            error @ (ExecuteError::Read(_) | ExecuteError::Wire(_) | ExecuteError::Encode(_)) => Self::internal(&error),
+            ExecuteError::Read(error) => error.into(),
+            ExecuteError::Wire(error) => error.into(),
+            error @ ExecuteError::Encode(_) => Self::internal(&error),
         }
     }
+}
+
+/// What a client is told when the servers of the log cannot be reached, or do not answer in time.
+fn out_of_reach(fault: &LogFault) -> ApiError {
+    tracing::warn!(log.fault = fault.code(), error = %fault, "The log cannot be reached now");
+    ApiError::new(Code::Unavailable, "the log cannot be reached now; try again, an act with the same `commandId`")
 }
 
 fn append(error: &AppendError) -> ApiError {
@@ -275,11 +309,58 @@ fn append(error: &AppendError) -> ApiError {
             Code::CommandReused,
             "this command id was used before with another body; a new act needs a new id",
         ),
-        AppendError::PayloadTooLarge { .. } | AppendError::BatchSize { .. } => ApiError::invalid(error),
+        AppendError::PayloadTooLarge { .. } | AppendError::BatchSize { .. } | AppendError::TooLarge { .. } => {
+            ApiError::invalid(error)
+        }
+        AppendError::Fault(fault) if fault.passes_by_itself() => out_of_reach(fault),
         AppendError::Overloaded | AppendError::DiskFull | AppendError::Closed => {
             tracing::warn!(error = %error, "The log does not take an append now");
             ApiError::new(Code::Unavailable, "the log cannot be written now; nothing was changed; try again")
         }
-        AppendError::Conflict { .. } | AppendError::Store(_) => ApiError::internal(error),
+        AppendError::Conflict { .. } | AppendError::Store(_) | AppendError::Fault(_) => ApiError::internal(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::envelope::Revision;
+    use domain::id::StreamId;
+
+    use super::*;
+
+    #[test]
+    fn what_passes_is_to_be_tried_again_and_what_does_not_is_ours() {
+        let truncated = || LogFault::Truncated {
+            stream: StreamId::parse("filing-1").unwrap(),
+            expected: Revision::new(1),
+            found: Revision::new(2),
+        };
+        let last = || "192.0.2.1 refused".to_owned();
+        for (error, code) in [
+            (ApiError::from(ReadError::Fault(LogFault::TimedOut)), Code::Unavailable),
+            (ApiError::from(ReadError::Fault(LogFault::Unreachable { last: last() })), Code::Unavailable),
+            (ApiError::from(ReadError::Closed), Code::Unavailable),
+            (ApiError::from(ReadError::Fault(truncated())), Code::Internal),
+            (ApiError::from(LoadError::Read(ReadError::Fault(LogFault::TimedOut))), Code::Unavailable),
+            (append(&AppendError::Fault(LogFault::NoLeader { last: last() })), Code::Unavailable),
+            (append(&AppendError::Fault(truncated())), Code::Internal),
+            (append(&AppendError::Overloaded), Code::Unavailable),
+            (append(&AppendError::TooLarge { bytes: 2, max: 1 }), Code::InvalidInput),
+        ] {
+            assert_eq!(error.code, code, "{}", error.message);
+            // Where our servers are is nobody's business.
+            assert!(!error.message.contains("192.0.2.1"), "{}", error.message);
+        }
+    }
+
+    #[test]
+    fn what_a_newer_program_wrote_may_be_had_elsewhere() {
+        let kind = || "complaint.beamed-up".into();
+        let newer = WireError::UnknownSchema { kind: kind(), schema: 2, known: 1 };
+        for error in [WireError::UnknownKind { kind: kind() }, newer] {
+            assert_eq!(ApiError::from(LoadError::Wire(error)).code, Code::Unavailable);
+        }
+        let source = serde_json::from_str::<u8>("x").unwrap_err();
+        assert_eq!(ApiError::from(WireError::Shape { kind: kind(), schema: 1, source }).code, Code::Internal);
     }
 }

@@ -81,7 +81,8 @@ pub enum ErrorCode {
     TooManySubscriptions,
     /// No valid token came, or it has expired.
     Unauthenticated,
-    /// The server cannot write now; nothing was changed; try again.
+    /// The server cannot do it now; try again, here or at another node. An act is repeated with its own `commandId`:
+    /// then it happens once, whatever became of it before.
     Unavailable,
     /// No such partner council in the register.
     UnknownPartner,

@@ -98,9 +98,7 @@ fn open_value(vault: &SubjectVault, field: &str, value: &mut Value) -> Result<()
         Value::Object(fields) if fields.contains_key("ciphertext") && fields.contains_key("nonce") => {
             let sealed: Sealed =
                 serde_json::from_value(std::mem::take(value)).map_err(|error| ApiError::internal(&error))?;
-            let opened =
-                vault.open_sealed(sealed.subject, field, &sealed).map_err(|error| ApiError::internal(&error))?;
-            *value = match opened {
+            *value = match vault.open_sealed(sealed.subject, field, &sealed)? {
                 Opened::Plain(text) => Value::String(text),
                 Opened::Erased => Value::Null,
             };

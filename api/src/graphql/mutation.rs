@@ -273,12 +273,7 @@ fn sealing(error: VaultError) -> ApiError {
             Code::RuleViolated,
             "the person of this case was erased; nothing more can be said of it in free text",
         ),
-        // Most often a full disk: it heals, and nothing was stored.
-        error @ VaultError::Store(_) => {
-            tracing::warn!(error = %error, "The vault does not take a key now");
-            ApiError::new(Code::Unavailable, "the vault cannot be written now; nothing was changed; try again")
-        }
-        error => ApiError::internal(&error),
+        error => error.into(),
     }
 }
 
@@ -347,17 +342,18 @@ async fn register_filing(ctx: &Context<'_>, input: RegisterFilingInput) -> Resul
 fn chain(error: ChainError) -> ApiError {
     match error {
         ChainError::Register(error) => error.into(),
-        error => ApiError::internal(&error),
+        ChainError::Load(error) => error.into(),
+        ChainError::Read(error) => error.into(),
+        error @ (ChainError::Bookmark(_) | ChainError::Newer { .. }) => ApiError::internal(&error),
     }
 }
 
 /// An imported history may hold the number already: its complaint stands without a filing of ours.
 async fn refuse_adopted(app: &App, filing: FilingId, command: CommandId) -> Result<(), ApiError> {
     let first = ComplaintId::of_item(filing, 1).stream();
-    let internal = |error| ApiError::internal(&error);
-    let known = !app.log.read_stream(&first, None, 1).await.map_err(internal)?.is_empty();
-    let filed = !app.log.read_stream(&filing.stream(), None, 1).await.map_err(internal)?.is_empty();
-    if known && !filed && app.log.find_command(command).await.map_err(internal)?.is_none() {
+    let known = !app.log.read_stream(&first, None, 1).await?.is_empty();
+    let filed = !app.log.read_stream(&filing.stream(), None, 1).await?.is_empty();
+    if known && !filed && app.log.find_command(command).await?.is_none() {
         return Err(ApiError::new(Code::AlreadyExists, "this outside number was imported already"));
     }
     Ok(())

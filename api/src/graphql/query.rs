@@ -317,7 +317,7 @@ fn deadline(rule: &str, from: NaiveDate) -> Result<Deadline, ApiError> {
 
 async fn server_info(ctx: &Context<'_>) -> Result<ServerInfo, ApiError> {
     let app = ctx.data_unchecked::<App>();
-    let head = app.log.head().await.map_err(|error| ApiError::internal(&error))?;
+    let head = app.log.head().await?;
     Ok(ServerInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         log_position: head.map(Position),

@@ -89,7 +89,7 @@ impl Follow {
                 }
                 continue;
             }
-            let page = self.app.log.read_all(self.after, PAGE).await.map_err(|error| ApiError::internal(&error))?;
+            let page = self.app.log.read_all(self.after, PAGE).await?;
             // The log may be ahead of the read models: what they do not show yet waits for its turn.
             let events: Vec<_> = page.events.into_iter().filter(|event| Some(event.position) <= until).collect();
             self.after = events.last().map_or(until, |last| Some(last.position));

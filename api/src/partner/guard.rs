@@ -22,7 +22,7 @@ use reqwest::Url;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::tls::TlsPeer;
-use super::{EVIDENCE_PATH, PartnerCaller, PartnerEdge, refused};
+use super::{EVIDENCE_PATH, PartnerCaller, PartnerEdge, SharedNonces, refused};
 use crate::edge::body::{self, Unread};
 use crate::edge::{self, Refused, RequestId};
 use crate::limiter::Limiter;
@@ -40,6 +40,8 @@ pub(super) struct Guard {
     /// Where the other councils are asked: host and port.
     others: Vec<(String, u16)>,
     replay: ReplayTable,
+    /// What the other nodes have seen, where there are others.
+    nonces: Option<SharedNonces>,
     limiter: Arc<Limiter>,
     graphql: Door,
     files: Door,
@@ -120,6 +122,7 @@ impl Guard {
             public_url: options.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
             others,
             replay: ReplayTable::new(started_at),
+            nonces: options.nonces.clone(),
             limiter: Arc::new(Limiter::new(&options.rate)),
             graphql: Door::new(options.limits.body_bytes_max, options.limits.request_timeout, options.bodies_max),
             files: Door::new(options.evidence_bytes_max, options.evidence_timeout, options.files_max),
@@ -161,6 +164,10 @@ impl Guard {
             known.wait = Some(wait.after);
             Refusal::new(RefusalCode::RateLimited, wait.to_string())
         })?;
+        // Last, for it is an append: what this node had seen, and what is over its rate, costs none.
+        if let Some(nonces) = &self.nonces {
+            nonces.first_use(&claim).await?;
+        }
         let caller = PartnerCaller { partner: peer.id.clone(), key: key.id.clone(), body: digest };
         Ok(Admitted { caller, body, _place: place })
     }

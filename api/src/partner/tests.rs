@@ -4,3 +4,4 @@ mod exchange;
 mod files;
 mod guard;
 mod guide;
+mod nodes;

@@ -1,4 +1,4 @@
-//! The listener for partners: TLS in which both sides show a certificate.
+//! The listener for partners, and for the clients of a vault node: TLS in which both sides show a certificate.
 //!
 //! A handshake is a task of its own with an end, and their number is bounded, so that a client that connects and says
 //! nothing holds up nobody. Who a client is by its certificate travels with the connection as [`TlsPeer`]; which
@@ -19,7 +19,7 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
@@ -35,14 +35,15 @@ const HANDSHAKES_MAX: usize = 256;
 /// Wait after an error of the system, such as too many open files, before the next connection is taken.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The files (PEM) that a listener is made of.
+/// The files (PEM) that one side is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
     /// Our certificate, then those between it and its issuer's root.
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
-    /// The certificates of the authorities whose clients are let in.
+    /// The certificates of the authorities that vouch for the other side: whose clients are let in, and for a client,
+    /// whose servers are believed.
     pub client_ca: PathBuf,
 }
 
@@ -80,8 +81,35 @@ impl Connected<IncomingStream<'_, TlsListener>> for TlsPeer {
 /// # Errors
 /// [`TlsError`] names the file.
 pub fn server_config(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
-    // The provider is named here and never installed for the process: another library's choice must not change ours.
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let (roots, chain, key) = read(files)?;
+    build(provider(), roots, chain, key)
+}
+
+/// Reads the files and builds what a client needs. It speaks with no server but those of the authorities, and shows its
+/// own certificate.
+///
+/// # Errors
+/// [`TlsError`] names the file.
+pub fn client_config(files: &TlsFiles) -> Result<ClientConfig, TlsError> {
+    let (roots, chain, key) = read(files)?;
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13, &TLS12])
+        .map_err(TlsError::Identity)?
+        .with_root_certificates(roots)
+        .with_client_auth_cert(chain, key)
+        .map_err(TlsError::Identity)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// The provider is named here and never installed for the process: another library's choice must not change ours.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+type Read = (RootCertStore, Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+fn read(files: &TlsFiles) -> Result<Read, TlsError> {
     let mut roots = RootCertStore::empty();
     for root in certificates(&files.client_ca)? {
         roots.add(root).map_err(|source| TlsError::Root { path: files.client_ca.clone(), source })?;
@@ -89,7 +117,7 @@ pub fn server_config(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
     let chain = certificates(&files.certificate)?;
     let key =
         PrivateKeyDer::from_pem_file(&files.key).map_err(|source| TlsError::Pem { path: files.key.clone(), source })?;
-    build(provider, roots, chain, key)
+    Ok((roots, chain, key))
 }
 
 fn build(
@@ -123,6 +151,8 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 /// Serve it with `into_make_service_with_connect_info::<TlsPeer>()`, or nobody learns of the certificates.
 pub struct TlsListener {
     tcp: TcpListener,
+    /// Who comes in here, for the log.
+    clients: &'static str,
     acceptor: TlsAcceptor,
     handshakes: JoinSet<Option<(TlsStream<TcpStream>, TlsPeer)>>,
     /// The handshakes under way, the oldest first.
@@ -143,12 +173,20 @@ impl TlsListener {
     pub fn new(tcp: TcpListener, config: ServerConfig) -> Self {
         Self {
             tcp,
+            clients: "partners",
             acceptor: TlsAcceptor::from(Arc::new(config)),
             handshakes: JoinSet::new(),
             order: VecDeque::new(),
             patience: HANDSHAKE_TIMEOUT,
             handshakes_max: HANDSHAKES_MAX,
         }
+    }
+
+    /// Says who comes in here, for the log; partners otherwise.
+    #[must_use]
+    pub fn for_clients(mut self, clients: &'static str) -> Self {
+        self.clients = clients;
+        self
     }
 
     /// The address it is bound to.
@@ -166,7 +204,9 @@ impl TlsListener {
             let Some(oldest) = self.order.pop_front() else { break };
             oldest.abort();
         }
-        let handshake = shake(self.acceptor.clone(), stream, addr, self.patience);
+        // Answers are small and waited for; a system that refuses this only makes them slower.
+        let _ = stream.set_nodelay(true);
+        let handshake = shake(self.acceptor.clone(), stream, addr, self.patience, self.clients);
         self.order.push_back(self.handshakes.spawn(handshake));
     }
 }
@@ -177,15 +217,16 @@ async fn shake(
     stream: TcpStream,
     addr: SocketAddr,
     patience: Duration,
+    clients: &'static str,
 ) -> Option<(TlsStream<TcpStream>, TlsPeer)> {
     let stream = match tokio::time::timeout(patience, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => {
-            tracing::info!(error = %error, "A handshake on the listener for partners failed");
+            tracing::info!(error = %error, "A handshake on the listener for {clients} failed");
             return None;
         }
         Err(_elapsed) => {
-            tracing::info!("A handshake on the listener for partners took too long");
+            tracing::info!("A handshake on the listener for {clients} took too long");
             return None;
         }
     };
@@ -211,7 +252,11 @@ impl Listener for TlsListener {
                     Ok((stream, addr)) => self.begin(stream, addr),
                     Err(error) if is_of_the_connection(&error) => {}
                     Err(error) => {
-                        tracing::error!(error = %error, "The listener for partners could not take a connection");
+                        tracing::error!(
+                            error = %error,
+                            "The listener for {} could not take a connection",
+                            self.clients
+                        );
                         tokio::time::sleep(PAUSE).await;
                     }
                 },

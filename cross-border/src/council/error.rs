@@ -67,8 +67,10 @@ impl CouncilError {
         match self {
             Self::Busy | Self::NoSigningKey | Self::Random | Self::Read(_) | Self::Index(_) | Self::Task(_) => true,
             Self::Append(error) => error.is_retryable(),
-            Self::Vault(error) => matches!(error, VaultError::Store(_) | VaultError::Lingering { .. }),
-            Self::Evidence(error) => matches!(error, EvidenceError::Io(_) | EvidenceError::Vault(VaultError::Store(_))),
+            // Another node may run the program that wrote it.
+            Self::Wire(error) => error.is_of_newer_program(),
+            Self::Vault(error) | Self::Evidence(EvidenceError::Vault(error)) => error.is_retryable(),
+            Self::Evidence(error) => matches!(error, EvidenceError::Io(_)),
             Self::Rejected(_)
             | Self::Stale { .. }
             | Self::NothingToDo
@@ -78,7 +80,6 @@ impl CouncilError {
             | Self::NoPlace { .. }
             | Self::Message(_)
             | Self::Trust(_)
-            | Self::Wire(_)
             | Self::Encode(_) => false,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,6 +47,8 @@ struct Inner {
     scanner: Arc<dyn Scanner>,
     /// One file is written at a time, so that the file beside the final one has a name of its own.
     writing: Mutex<()>,
+    /// Tells the files beside the final ones from those of other nodes, which may share the folder.
+    tag: String,
 }
 
 impl EvidenceStore {
@@ -63,7 +66,8 @@ impl EvidenceStore {
         limits: EvidenceLimits,
         scanner: Arc<dyn Scanner>,
     ) -> Self {
-        Self(Arc::new(Inner { root, vault, limits, scanner, writing: Mutex::new(()) }))
+        let tag = format!("{:016x}", RandomState::new().build_hasher().finish());
+        Self(Arc::new(Inner { root, vault, limits, scanner, writing: Mutex::new(()), tag }))
     }
 
     /// The bounds.
@@ -117,7 +121,7 @@ impl EvidenceStore {
         let sealed = self.0.vault.seal_bytes(subject, &purpose(digest), bytes)?;
         let path = self.path(subject, digest);
         let _one = self.0.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        write(&path, &sealed).map_err(EvidenceError::Io)?;
+        write(&path, &self.0.tag, &sealed).map_err(EvidenceError::Io)?;
         Ok(Stored { repeated: false })
     }
 
@@ -175,10 +179,10 @@ fn purpose(digest: &Digest) -> String {
 }
 
 /// Written beside and moved into place, so that it is never half a file.
-fn write(path: &Path, sealed: &[u8]) -> io::Result<()> {
+fn write(path: &Path, tag: &str, sealed: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
     fs::create_dir_all(folder)?;
-    let beside = path.with_extension("new");
+    let beside = path.with_extension(format!("{tag}.new"));
     let mut file = owner_only().write(true).create(true).truncate(true).open(&beside)?;
     file.write_all(sealed)?;
     file.sync_all()?;
@@ -300,6 +304,18 @@ mod tests {
         assert!(matches!(store.get(subject("a"), &item.digest), Err(EvidenceError::Damaged)));
         assert_eq!(store.put(subject("a"), &item.digest, &item, PDF).unwrap(), Stored { repeated: false });
         assert_eq!(store.get(subject("a"), &item.digest).unwrap(), PDF);
+    }
+
+    #[test]
+    fn nodes_that_share_the_folder_write_beside_each_other() {
+        let (_folder, one) = store();
+        let Inner { root, vault, limits, .. } = &*one.0;
+        let two = EvidenceStore::new(root.clone(), Arc::clone(vault), *limits);
+        assert_ne!(one.0.tag, two.0.tag);
+        let item = declared(PDF, "application/pdf");
+        assert_eq!(one.put(subject("a"), &item.digest, &item, PDF).unwrap(), Stored { repeated: false });
+        assert_eq!(two.put(subject("a"), &item.digest, &item, PDF).unwrap(), Stored { repeated: true });
+        assert_eq!(two.get(subject("a"), &item.digest).unwrap(), PDF);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use domain::envelope::Position;
 use domain::id::StreamId;
 use domain::wire::WireError;
 use event_log::port::ReadError;
+use projections::Unread;
 use rusqlite::ErrorCode;
 use thiserror::Error;
 
@@ -35,17 +36,17 @@ pub enum IndexError {
 }
 
 impl IndexError {
-    /// Whether the same may go through later: the disk is full or busy. What cannot be read stays so, and halts the
-    /// index.
+    /// Whether the same may go through later: the disk is full or busy, the log cannot be reached. What cannot be read
+    /// stays so, and halts the index.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Behind { .. } | Self::Read(ReadError::Store(_) | ReadError::Closed) => true,
+            Self::Behind { .. } => true,
+            Self::Read(error) => matches!(Unread::of(error), Unread::Again),
             Self::Store(error) => error.sqlite_error_code().is_some_and(passes),
             Self::Unreadable { .. }
             | Self::Stream { .. }
             | Self::Gap { .. }
-            | Self::Read(ReadError::Damaged { .. })
             | Self::Foreign { .. }
             | Self::Damaged { .. } => false,
         }
@@ -60,7 +61,7 @@ impl IndexError {
             }
             Self::Read(ReadError::Damaged { position, .. }) => Some(Position::new(*position)),
             Self::Behind { .. }
-            | Self::Read(ReadError::Store(_) | ReadError::Closed)
+            | Self::Read(ReadError::Store(_) | ReadError::Closed | ReadError::Fault(_))
             | Self::Foreign { .. }
             | Self::Damaged { .. }
             | Self::Store(_) => None,
@@ -79,4 +80,25 @@ fn passes(code: ErrorCode) -> bool {
         ErrorCode::CannotOpen,
     ]
     .contains(&code)
+}
+
+#[cfg(test)]
+mod tests {
+    use event_log::port::LogFault;
+
+    use super::*;
+
+    #[test]
+    fn what_passes_is_tried_again_and_what_does_not_names_its_event() {
+        for (error, passes) in [
+            (ReadError::Closed, true),
+            (ReadError::Fault(LogFault::TimedOut), true),
+            (ReadError::Fault(LogFault::NotInstalled), false),
+            (ReadError::Damaged { position: 7, what: "torn" }, false),
+        ] {
+            let named = matches!(&error, ReadError::Damaged { .. }).then(|| Position::new(7));
+            let error = IndexError::Read(error);
+            assert_eq!((error.is_retryable(), error.position()), (passes, named), "{error:?}");
+        }
+    }
 }

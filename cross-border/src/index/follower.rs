@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use domain::envelope::{Position, RecordedEvent};
 use event_log::port::ReadError;
-use projections::FollowerState;
-use tokio::runtime::Runtime;
+use projections::{FollowerState, Unread};
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
@@ -67,7 +67,11 @@ impl IndexFollower {
 
 impl Drop for IndexFollower {
     fn drop(&mut self) {
-        self.stop();
+        self.stop.send_replace(true);
+        // On a thread of a runtime nobody waits: a read under way may need that very thread. It ends by itself.
+        if Handle::try_current().is_err() {
+            self.stop();
+        }
     }
 }
 
@@ -94,6 +98,7 @@ enum Then {
     Again,
     Wait(Duration),
     Halt { position: Position, reason: String },
+    Fault { code: &'static str, reason: String },
 }
 
 impl<S: LogSource> Worker<S> {
@@ -108,6 +113,11 @@ impl<S: LogSource> Worker<S> {
                     self.announce.send_replace(FollowerState::Halted { position, reason });
                     return;
                 }
+                Then::Fault { code, reason } => {
+                    error!(log.fault = code, "The index of referrals stopped, the log has a fault: {reason}");
+                    self.announce.send_replace(FollowerState::Faulted { code, reason });
+                    return;
+                }
             }
         }
         info!("Stopped keeping the index of referrals");
@@ -119,13 +129,7 @@ impl<S: LogSource> Worker<S> {
         self.appended.mark_unchanged();
         let page = match self.source.page(self.index.position(), CATCH_UP_EVENTS) {
             Ok(page) => page,
-            Err(ReadError::Damaged { position, what }) => {
-                return Then::Halt {
-                    position: Position::new(position),
-                    reason: format!("the event is damaged: {what}"),
-                };
-            }
-            Err(failure @ (ReadError::Store(_) | ReadError::Closed)) => return again(&failure),
+            Err(failure) => return unread(&failure),
         };
         let (Some(first), Some(last)) = (page.events.first(), page.events.last()) else {
             return Then::Wait(self.poll);
@@ -140,6 +144,9 @@ impl<S: LogSource> Worker<S> {
 
     /// Applies what stands before the event in the way, so that all that can be seen is.
     fn halt(&mut self, events: &[RecordedEvent], first: Position, failure: &IndexError) -> Then {
+        if let IndexError::Read(failure @ ReadError::Fault(_)) = failure {
+            return unread(failure);
+        }
         let reason = chain(failure);
         let Some(position) = failure.position() else { return Then::Halt { position: first, reason } };
         let before = events.iter().take_while(|event| event.position < position).count();
@@ -168,6 +175,14 @@ impl<S: LogSource> Worker<S> {
         if !heard {
             *listening = false;
         }
+    }
+}
+
+fn unread(failure: &ReadError) -> Then {
+    match Unread::of(failure) {
+        Unread::Again => again(failure),
+        Unread::Damaged { position, what } => Then::Halt { position, reason: format!("the event is damaged: {what}") },
+        Unread::Fault { code } => Then::Fault { code, reason: chain(failure) },
     }
 }
 

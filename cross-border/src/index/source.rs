@@ -2,6 +2,7 @@
 
 use domain::envelope::{Position, RecordedEvent, Revision};
 use domain::id::StreamId;
+use event_log::blocking::BlockingReader;
 use event_log::port::{Page, ReadError};
 use event_log::sqlite::LogReader;
 
@@ -40,6 +41,23 @@ impl StreamSource for LogReader {
 }
 
 impl LogSource for LogReader {
+    fn page(&mut self, after: Option<Position>, limit: u32) -> Result<Page, ReadError> {
+        self.read_all_blocking(after, limit)
+    }
+}
+
+impl StreamSource for BlockingReader {
+    fn read_stream(
+        &mut self,
+        stream: &StreamId,
+        after: Option<Revision>,
+        limit: u32,
+    ) -> Result<Vec<RecordedEvent>, ReadError> {
+        self.read_stream_blocking(stream, after, limit)
+    }
+}
+
+impl LogSource for BlockingReader {
     fn page(&mut self, after: Option<Position>, limit: u32) -> Result<Page, ReadError> {
         self.read_all_blocking(after, limit)
     }

@@ -44,6 +44,7 @@ pub const CLAUSES: &[Clause] = clauses![
     appending::recording_times_never_go_back,
     limits::an_append_holds_from_one_to_the_most_events,
     limits::a_payload_holds_its_limit,
+    limits::an_append_holds_its_bytes,
     commands::a_repeated_command_gets_its_first_answer,
     commands::a_repeated_command_is_known_on_any_stream,
     commands::another_body_is_refused_and_changes_nothing,

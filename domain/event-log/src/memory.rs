@@ -11,13 +11,14 @@ use domain::id::{CommandId, StreamId};
 use tokio::sync::watch;
 
 use crate::port::{
-    APPEND_EVENTS_MAX, Append, AppendError, Appended, EventLog, Expected, Page, READ_EVENTS_MAX, ReadError,
+    APPEND_BYTES_MAX, APPEND_EVENTS_MAX, Append, AppendError, Appended, EventLog, Expected, Page, READ_EVENTS_MAX,
+    ReadError, append_bytes,
 };
 
 /// The clock that a store stamps `recorded_at` with. It is asked once for every append that is accepted.
 pub type Stamp = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
-/// Refuses what no store takes, whatever it holds: no events, too many of them, a payload that is too large.
+/// Refuses what no store takes, whatever it holds: no events, too many of them, a payload or a whole that is too large.
 pub(crate) fn check_limits(batch: &Append) -> Result<(), AppendError> {
     let events = batch.events.len();
     if events == 0 || events > APPEND_EVENTS_MAX {
@@ -28,6 +29,10 @@ pub(crate) fn check_limits(batch: &Append) -> Result<(), AppendError> {
         if bytes > PAYLOAD_BYTES_MAX {
             return Err(AppendError::PayloadTooLarge { index, bytes, max: PAYLOAD_BYTES_MAX });
         }
+    }
+    let bytes = append_bytes(&batch.events);
+    if bytes > APPEND_BYTES_MAX {
+        return Err(AppendError::TooLarge { bytes, max: APPEND_BYTES_MAX });
     }
     Ok(())
 }

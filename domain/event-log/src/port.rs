@@ -8,8 +8,16 @@ use domain::id::{CommandId, StreamId};
 use thiserror::Error;
 use tokio::sync::watch;
 
+pub use crate::fault::LogFault;
+
 /// Most events in one append.
-pub const APPEND_EVENTS_MAX: usize = 4_096;
+pub const APPEND_EVENTS_MAX: usize = 2_048;
+/// Most bytes in one append, as [`append_bytes`] counts them, in every engine: a log must be able to move to another.
+///
+/// EventStoreDB before 25.1 takes 1 MiB in one append; the rest is room for what it counts beside this.
+pub const APPEND_BYTES_MAX: usize = 1_000_000;
+/// What one event costs beside its texts: its id, its times and its digests, written out.
+pub const EVENT_FRAME_BYTES: usize = 352;
 /// Most events in one answer of a read.
 pub const READ_EVENTS_MAX: u32 = 65_536;
 
@@ -50,7 +58,18 @@ pub struct Appended {
     pub repeated: bool,
 }
 
+/// The size of the events as [`APPEND_BYTES_MAX`] counts it: payloads, metadata and kinds, and a frame for each event.
+#[must_use]
+pub fn append_bytes(events: &[NewEvent]) -> usize {
+    events.iter().fold(0, |sum, event| {
+        let texts = event.payload.len().saturating_add(event.metadata.len()).saturating_add(event.kind.len());
+        sum.saturating_add(texts).saturating_add(EVENT_FRAME_BYTES)
+    })
+}
+
 /// Why nothing was appended.
+///
+/// After a fault that leaves the outcome open, the same append is simply made again: it happens once.
 #[derive(Debug, Error)]
 pub enum AppendError {
     #[error("stream `{stream}` is not where the writer thought: it stands at {actual:?}")]
@@ -61,6 +80,8 @@ pub enum AppendError {
     BatchSize { events: usize },
     #[error("event {index} has a payload of {bytes} bytes, more than {max}")]
     PayloadTooLarge { index: usize, bytes: usize, max: usize },
+    #[error("an append holds at most {max} bytes, this one has {bytes}; do it in several steps")]
+    TooLarge { bytes: usize, max: usize },
     #[error("too many appends are waiting; try again in a moment")]
     Overloaded,
     #[error("the log cannot be written: its disk is full")]
@@ -69,6 +90,8 @@ pub enum AppendError {
     Closed,
     #[error("the log could not be written")]
     Store(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    Fault(#[from] LogFault),
 }
 
 impl AppendError {
@@ -77,10 +100,12 @@ impl AppendError {
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::Overloaded | Self::DiskFull | Self::Closed | Self::Store(_) => true,
+            Self::Fault(fault) => fault.passes_by_itself(),
             Self::Conflict { .. }
             | Self::CommandReused { .. }
             | Self::BatchSize { .. }
-            | Self::PayloadTooLarge { .. } => false,
+            | Self::PayloadTooLarge { .. }
+            | Self::TooLarge { .. } => false,
         }
     }
 }
@@ -94,6 +119,8 @@ pub enum ReadError {
     Store(#[source] Arc<dyn std::error::Error + Send + Sync>),
     #[error("the log is closed")]
     Closed,
+    #[error(transparent)]
+    Fault(#[from] LogFault),
 }
 
 /// One answer of [`EventLog::read_all`].
@@ -105,6 +132,10 @@ pub struct Page {
 }
 
 /// The append-only log of every event.
+///
+/// One process that writes gives every event a recording time that does not go back in log order. Where several
+/// processes write one log, that holds for what each of them appends one after the other, and no more: their clocks
+/// differ, and an append that began earlier may be recorded later. Positions alone order the whole log.
 #[async_trait]
 pub trait EventLog: Send + Sync + 'static {
     /// Appends all events of one command, or none.

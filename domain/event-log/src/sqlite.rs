@@ -41,6 +41,7 @@ pub use self::upkeep::{Backup, BackupError, LogStats, backup};
 
 mod append;
 pub(crate) mod cache;
+mod commands;
 pub(crate) mod file;
 pub(crate) mod inspect;
 mod open;

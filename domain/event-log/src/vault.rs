@@ -4,29 +4,75 @@
 //! wrapped by the master key of the installation. Destroying a key erases the person everywhere at once, in every copy
 //! of the log, while hashes, proofs and statistics stay valid. A backup of the vault keeps keys that were destroyed
 //! after it was made: destroy them again after restoring one.
+//!
+//! # Where the keys lie
+//!
+//! An installation of one node has them in a file of its own ([`file::FileKeys`]). Several nodes share a *vault node*,
+//! which serves the same file over mutually authenticated TLS, with a standby beside it that every write reaches before
+//! it is answered. It is a node of our own, and not the event store, a database or an object store that the operator
+//! has anyway, for one reason: destroying a key must be physical, within a time that can be stated.
+//!
+//! * EventStoreDB only appends. A deleted event stays on every replica until each has scavenged, and in every backup.
+//! * PostgreSQL keeps the dead row until it is vacuumed and its page is written over, and a copy of it in the log that
+//!   is archived and sent to replicas.
+//! * An object store keeps versions, replicates when it likes, and states no time for the bytes on its disks.
+//!
+//! The file here overwrites the key (`secure_delete`) and empties its write-ahead log before the call returns.
+//!
+//! Only wrapped keys leave a node. The master key stays where values are sealed and opened, and a vault node never
+//! needs it: whoever takes a vault node has keys that open nothing, whoever takes another node has no keys to destroy.
+//! The vault node keeps a check value, so that a node with another master key is refused when it starts.
+//!
+//! # The promise
+//!
+//! When [`SubjectVault::destroy`] has returned, the key is gone
+//! * from the vault's file and from that of its standby: at once;
+//! * from the memory of the node that was asked: at once;
+//! * from the memory of every other node: within [`SharedOptions::stale_after`], 30 s unless configured otherwise; as
+//!   long as that node reaches the vault node, within [`SharedOptions::refresh`], 5 s, and the time of one answer.
+//!
+//! Each node asks every `refresh` what was destroyed and forgets it. One that has had no answer to a question asked
+//! within the last `stale_after` forgets all keys, and opens nothing without asking for the key again. A key that is
+//! forgotten is overwritten in memory (the library does that when it frees one). Not covered: a value that was being
+//! opened at that very moment, pages that the system has swapped out, and backups of the vault, whose retention is the
+//! operator's.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use domain::id::SubjectId;
 use domain::privacy::Sealed;
-use rusqlite::Connection;
-use thiserror::Error;
 
 use crate::memory::{Stamp, whole_micros};
-use crate::sqlite::cache::Generations;
-use crate::sqlite::file::FileLock;
 use crate::vault::cipher::DataKey;
-use crate::vault::store::Stored;
+use crate::vault::file::FileKeys;
+use crate::vault::held::Held;
+use crate::vault::keeper::Keeper;
+use crate::vault::keys::{Cursor, KeyStore, KeyStoreError, NewKey, StoredKey};
 
+pub use self::error::VaultError;
+pub use self::held::{Monotonic, VaultStats};
 pub use self::master::{KeyError, MasterKey};
+pub use self::opened::{Opened, OpenedBytes};
+pub use self::options::{REFRESH_DEFAULT, STALE_AFTER_DEFAULT, SharedOptions, VaultOptions};
 pub use self::store::OpenError;
 
+pub mod contract;
+pub mod file;
+pub mod keys;
+
 mod cipher;
+mod error;
+mod held;
+mod keeper;
 mod master;
+mod opened;
+mod options;
+mod recent;
 mod store;
 
 /// Longest text that one value may have, in bytes: sealed and in base64 it still fits into a payload beside others.
@@ -39,115 +85,75 @@ pub const PURPOSE_BYTES_MAX: usize = 128;
 /// Most values in one [`SubjectVault::seal_many`].
 pub const SEAL_MANY_MAX: usize = 65_536;
 
-/// How a vault is opened.
-#[derive(Clone)]
-pub struct VaultOptions {
-    /// The clock that stamps when a key was made and destroyed.
-    pub stamp: Stamp,
-    /// Makes a new vault where there is none. Without it a missing vault is an error: a new one beside an old log would
-    /// make everybody in it unreadable.
-    pub create: bool,
-    /// Keys that are kept in memory, in each of two generations.
-    pub cached_keys_max: usize,
-}
-
-impl VaultOptions {
-    /// The defaults, with the clock to stamp with.
-    #[must_use]
-    pub fn new(stamp: Stamp) -> Self {
-        Self { stamp, create: false, cached_keys_max: 16_384 }
-    }
-}
-
-/// Why a value could not be sealed or opened.
-#[derive(Debug, Error)]
-pub enum VaultError {
-    #[error("the data of subject {subject} was erased; nothing can be sealed for it any more")]
-    Destroyed { subject: SubjectId },
-    #[error("the vault has no key for subject {subject}; it may belong to another log, or be older than this one")]
-    NoKey { subject: SubjectId },
-    #[error("the sealed value was changed, or it is not the `{purpose}` of subject {subject}")]
-    Tampered { subject: SubjectId, purpose: String },
-    #[error("the key of subject {subject} was changed in the vault; restore the newest backup of the vault")]
-    KeyDamaged { subject: SubjectId },
-    #[error("a sealed value has at most {max} bytes, this one has {bytes}")]
-    TooLong { bytes: usize, max: usize },
-    #[error("the name of a field has at most {max} bytes, this one has {bytes}")]
-    PurposeTooLong { bytes: usize, max: usize },
-    #[error("at most {max} values are sealed at a time, these are {values}")]
-    TooMany { values: usize, max: usize },
-    #[error("the key is destroyed, but a reader of the vault's file holds back older pages; destroy it once more")]
-    Lingering { subject: SubjectId },
-    #[error("the cipher refused its work")]
-    Cipher(#[source] aws_lc_rs::error::Unspecified),
-    #[error("the vault could not be read or written; check its disk")]
-    Store(#[source] rusqlite::Error),
-}
-
-/// What a sealed value holds.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Opened {
-    Plain(String),
-    /// The key was destroyed: nobody can read the value any more.
-    Erased,
-}
-
-impl fmt::Debug for Opened {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Plain(_) => "Plain(..)",
-            Self::Erased => "Erased",
-        })
-    }
-}
-
-/// What sealed bytes hold.
-#[derive(Clone, PartialEq, Eq)]
-pub enum OpenedBytes {
-    Plain(Vec<u8>),
-    /// The key was destroyed: nobody can read the bytes any more.
-    Erased,
-}
-
-impl fmt::Debug for OpenedBytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Plain(_) => "Plain(..)",
-            Self::Erased => "Erased",
-        })
-    }
-}
-
 /// The keys of all data subjects of one installation.
 ///
-/// One process at a time opens a vault. All calls block: making a key waits for the disk.
+/// One process at a time opens a vault in a file. All calls block: making a key waits for a disk, here or elsewhere.
 pub struct SubjectVault {
-    path: PathBuf,
     master: MasterKey,
     stamp: Stamp,
-    /// Keys that were used lately. Entered and removed only while `conn` is locked, so that a key that is being
-    /// destroyed cannot come back; taken out without.
-    keys: Mutex<Generations<SubjectId, Arc<DataKey>>>,
-    conn: Mutex<Connection>,
-    _lock: FileLock,
+    held: Arc<Held>,
+    _keeper: Option<Keeper>,
 }
 
 impl SubjectVault {
-    /// Opens the vault at `path`.
+    /// Opens the vault in the file at `path`.
     ///
     /// # Errors
     /// There is no vault and none may be created, another process has it open, or the master key is not the one that
     /// it was made with.
     pub fn open(path: &Path, master: MasterKey, options: VaultOptions) -> Result<Self, OpenError> {
-        let (conn, lock) = store::open(path, &master, options.create)?;
-        Ok(Self {
-            path: path.to_owned(),
-            master,
-            stamp: options.stamp,
-            keys: Mutex::new(Generations::new(options.cached_keys_max)),
-            conn: Mutex::new(conn),
-            _lock: lock,
-        })
+        let store = Arc::new(FileKeys::open_for(path, Some(&master), options.create)?);
+        let held = Arc::new(Held::new(store, options.cached_keys_max, None, Arc::new(Instant::now)));
+        let failed = |source| OpenError::Keys { place: path.display().to_string(), source };
+        held.refresh().map_err(failed)?;
+        Ok(Self { master, stamp: options.stamp, held, _keeper: None })
+    }
+
+    /// Opens a vault whose keys lie elsewhere, for several nodes.
+    ///
+    /// # Errors
+    /// The store does not answer, it knows no master key yet and none may be registered, or it knows another one.
+    pub fn over(store: Arc<dyn KeyStore>, master: MasterKey, options: SharedOptions) -> Result<Self, OpenError> {
+        let place = store.place();
+        let failed = |source| OpenError::Keys { place: place.clone(), source };
+        let check = match store.check_value().map_err(failed)? {
+            Some(check) => check,
+            None if options.create => {
+                let random = |source| OpenError::Random { path: place.clone().into(), source };
+                store.register_check_value(&master.check_value().map_err(random)?).map_err(failed)?
+            }
+            None => return Err(OpenError::Unregistered { place }),
+        };
+        if !master.made(&check) {
+            return Err(OpenError::WrongMasterKey { path: place.into() });
+        }
+        let stale_after = Some(options.stale_after);
+        let held = Arc::new(Held::new(store, options.cached_keys_max, stale_after, options.monotonic));
+        held.refresh().map_err(failed)?;
+        let keeper = options.background.then(|| Keeper::start(&held, options.refresh)).transpose().map_err(|error| {
+            let reason = format!("no thread can be started for it: {error}");
+            OpenError::Keys { place: place.clone(), source: KeyStoreError::Unavailable { reason } }
+        })?;
+        Ok(Self { master, stamp: options.stamp, held, _keeper: keeper })
+    }
+
+    /// Asks what was destroyed, and forgets it.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub fn refresh(&self) -> Result<(), KeyStoreError> {
+        self.held.refresh()
+    }
+
+    /// Drops every key from the memory when the store has not answered for too long.
+    pub fn drop_stale(&self) {
+        self.held.drop_stale();
+    }
+
+    /// How the vault fares, for metrics.
+    #[must_use]
+    pub fn stats(&self) -> VaultStats {
+        self.held.stats()
     }
 
     /// Seals a value of a data subject for one purpose: the name of the field, without which it cannot be opened.
@@ -162,7 +168,7 @@ impl SubjectVault {
         seal_one(&keys, subject, purpose, plain)
     }
 
-    /// [`SubjectVault::seal`] for many values; all the keys that are missing are made in one transaction.
+    /// [`SubjectVault::seal`] for many values; all the keys that are missing are made at once.
     ///
     /// # Errors
     /// As for one value; then none is sealed.
@@ -179,19 +185,15 @@ impl SubjectVault {
     /// # Errors
     /// The value was changed or is another one, the vault has no key for the subject, or it cannot be read.
     pub fn open_sealed(&self, subject: SubjectId, purpose: &str, sealed: &Sealed) -> Result<Opened, VaultError> {
-        let key = match self.existing(subject)? {
-            Existing::Live(key) => key,
-            Existing::Destroyed => return Ok(Opened::Erased),
-            Existing::Missing => return Err(VaultError::NoKey { subject }),
-        };
+        let Some(key) = self.existing(subject)? else { return Ok(Opened::Erased) };
         let plain = (sealed.subject == subject)
             .then(|| cipher::open_text(&key, subject, purpose, &sealed.nonce, &sealed.ciphertext))
             .flatten();
         plain.map(Opened::Plain).ok_or_else(|| VaultError::Tampered { subject, purpose: purpose.to_owned() })
     }
 
-    /// Seals bytes of a data subject for one purpose, up to [`SEALED_BYTES_MAX`]: a nonce, the ciphertext and the tag in
-    /// one piece. Unlike a text they are not padded.
+    /// Seals bytes of a data subject for one purpose, up to [`SEALED_BYTES_MAX`]: a nonce, the ciphertext and the tag
+    /// in one piece. Unlike a text they are not padded.
     ///
     /// The subject's key is made on first use and is durable before this returns.
     ///
@@ -211,11 +213,7 @@ impl SubjectVault {
     /// # Errors
     /// They were changed or are others, the vault has no key for the subject, or it cannot be read.
     pub fn open_bytes(&self, subject: SubjectId, purpose: &str, sealed: &[u8]) -> Result<OpenedBytes, VaultError> {
-        let key = match self.existing(subject)? {
-            Existing::Live(key) => key,
-            Existing::Destroyed => return Ok(OpenedBytes::Erased),
-            Existing::Missing => return Err(VaultError::NoKey { subject }),
-        };
+        let Some(key) = self.existing(subject)? else { return Ok(OpenedBytes::Erased) };
         let plain = cipher::open_bytes(&key, subject, purpose, sealed);
         plain.map(OpenedBytes::Plain).ok_or_else(|| VaultError::Tampered { subject, purpose: purpose.to_owned() })
     }
@@ -223,20 +221,19 @@ impl SubjectVault {
     /// Destroys the key of a subject: every value that was sealed for it is unreadable from now on, and none can be
     /// sealed any more. Returns when that was done first; destroying twice changes nothing.
     ///
-    /// The wrapped key is overwritten in the file and the write-ahead file is emptied before this returns.
+    /// What is promised when it has returned stands in the [module's documentation](self).
     ///
     /// # Errors
-    /// The vault cannot be written, or another reader of its file holds back pages that may still have the wrapped key.
+    /// The vault cannot be written, or a copy of the key may still lie somewhere; destroy it once more then.
     pub fn destroy(&self, subject: SubjectId) -> Result<DateTime<Utc>, VaultError> {
-        let conn = locked(&self.conn);
         let now = whole_micros((self.stamp)());
-        // First from the memory: whoever comes now waits for the connection and finds the key destroyed.
-        locked(&self.keys).remove(&subject);
-        let destroyed = store::destroy(&conn, subject, now).map_err(VaultError::Store)?;
-        if !store::empty_wal(&conn).map_err(VaultError::Store)? {
-            return Err(VaultError::Lingering { subject });
-        }
-        Ok(destroyed)
+        self.held.forget(subject);
+        let destroyed = self.held.store.destroy(subject, now);
+        // Also after a failure, behind which the key may be destroyed: no answer that is older can bring it back.
+        // Where the store does not answer this either, its news are still to come, and in time.
+        let _ = self.held.refresh();
+        self.held.forget(subject);
+        destroyed.map(|answer| answer.given).map_err(|error| VaultError::of_store(error, subject))
     }
 
     /// A keyed hash of a text that may hold personal data: equal texts are known as equal, and a guess cannot be tested
@@ -246,26 +243,25 @@ impl SubjectVault {
         self.master.fingerprint(text)
     }
 
-    fn existing(&self, subject: SubjectId) -> Result<Existing, VaultError> {
-        if let Some(key) = locked(&self.keys).get(&subject) {
-            return Ok(Existing::Live(Arc::clone(key)));
+    /// The key of a subject; `None` when it was destroyed.
+    fn existing(&self, subject: SubjectId) -> Result<Option<Arc<DataKey>>, VaultError> {
+        if let Some(key) = self.held.get(subject) {
+            return Ok(Some(key));
         }
-        let conn = locked(&self.conn);
-        self.load(&conn, subject)
+        let found = self.held.store.find(&[subject]).map_err(|error| VaultError::of_store(error, subject))?;
+        match found.given.first() {
+            Some(Some(StoredKey::Wrapped(wrapped))) => self.take(subject, wrapped, found.as_of).map(Some),
+            Some(Some(StoredKey::Destroyed(_))) => Ok(None),
+            Some(None) | None => Err(VaultError::NoKey { subject }),
+        }
     }
 
-    /// Reads a key from the file into the memory. The connection is locked meanwhile, as the field `keys` demands.
-    fn load(&self, conn: &Connection, subject: SubjectId) -> Result<Existing, VaultError> {
-        match store::find(conn, subject).map_err(VaultError::Store)? {
-            None => Ok(Existing::Missing),
-            Some(Stored::Destroyed) => Ok(Existing::Destroyed),
-            Some(Stored::Wrapped(wrapped)) => {
-                let key = self.master.open_key(subject, &wrapped).ok_or(VaultError::KeyDamaged { subject })?;
-                let key = Arc::new(key);
-                locked(&self.keys).insert(subject, Arc::clone(&key));
-                Ok(Existing::Live(key))
-            }
-        }
+    /// Opens a key that the store has given, and keeps it in memory.
+    fn take(&self, subject: SubjectId, wrapped: &[u8], as_of: Cursor) -> Result<Arc<DataKey>, VaultError> {
+        let key = self.master.open_key(subject, wrapped).ok_or(VaultError::KeyDamaged { subject })?;
+        let key = Arc::new(key);
+        self.held.admit(subject, &key, as_of);
+        Ok(key)
     }
 
     /// The keys of all the subjects, made where they are missing. Checks the values first, so that a value that cannot
@@ -278,53 +274,60 @@ impl SubjectVault {
         let mut missing = Vec::new();
         for (subject, purpose, plain) in values {
             check_value(purpose, plain)?;
-            match locked(&self.keys).get(subject) {
-                Some(key) => drop(keys.insert(*subject, Arc::clone(key))),
+            match self.held.get(*subject) {
+                Some(key) => drop(keys.insert(*subject, key)),
                 None => missing.push(*subject),
             }
         }
-        if missing.is_empty() {
-            return Ok(keys);
-        }
-        let conn = locked(&self.conn);
-        let mut made = HashMap::new();
-        for subject in missing {
-            if keys.contains_key(&subject) || made.contains_key(&subject) {
-                continue;
-            }
-            match self.load(&conn, subject)? {
-                Existing::Live(key) => drop(keys.insert(subject, key)),
-                Existing::Destroyed => return Err(VaultError::Destroyed { subject }),
-                Existing::Missing => {
-                    drop(made.insert(subject, self.master.make_key(subject).map_err(VaultError::Cipher)?))
+        missing.sort_unstable();
+        missing.dedup();
+        let Some(first) = missing.first().copied() else { return Ok(keys) };
+        let found = self.held.store.find(&missing).map_err(|error| VaultError::of_store(error, first))?;
+        let mut lacking = Vec::new();
+        for (subject, stored) in missing.into_iter().zip(found.given) {
+            match stored {
+                Some(StoredKey::Wrapped(wrapped)) => {
+                    keys.insert(subject, self.take(subject, &wrapped, found.as_of)?);
                 }
+                Some(StoredKey::Destroyed(_)) => return Err(VaultError::Destroyed { subject }),
+                None => lacking.push(subject),
             }
         }
-        if !made.is_empty() {
-            let now = whole_micros((self.stamp)());
-            let rows = made.iter().map(|(subject, (_, wrapped))| (*subject, wrapped.as_slice()));
-            store::insert(&conn, rows, now).map_err(VaultError::Store)?;
+        self.make(&lacking, &mut keys)?;
+        Ok(keys)
+    }
+
+    /// Makes keys for subjects that had none. Another node may do the same: the key of whoever comes first counts.
+    fn make(&self, subjects: &[SubjectId], keys: &mut HashMap<SubjectId, Arc<DataKey>>) -> Result<(), VaultError> {
+        let Some(first) = subjects.first().copied() else { return Ok(()) };
+        let (mut rows, mut made) = (Vec::with_capacity(subjects.len()), Vec::with_capacity(subjects.len()));
+        for subject in subjects.iter().copied() {
+            let (key, wrapped) = self.master.make_key(subject).map_err(VaultError::Cipher)?;
+            rows.push(NewKey { subject, wrapped });
+            made.push(Arc::new(key));
         }
-        for (subject, (key, _)) in made {
-            let key = Arc::new(key);
-            locked(&self.keys).insert(subject, Arc::clone(&key));
+        let now = whole_micros((self.stamp)());
+        let failed = |error| VaultError::of_store(error, first);
+        let standing = self.held.store.insert_missing(&rows, now).map_err(failed)?;
+        for ((NewKey { subject, wrapped }, key), stands) in rows.into_iter().zip(made).zip(standing.given) {
+            let key = match stands {
+                StoredKey::Destroyed(_) => return Err(VaultError::Destroyed { subject }),
+                StoredKey::Wrapped(stands) if stands == wrapped => {
+                    self.held.admit(subject, &key, standing.as_of);
+                    key
+                }
+                StoredKey::Wrapped(stands) => self.take(subject, &stands, standing.as_of)?,
+            };
             keys.insert(subject, key);
         }
-        Ok(keys)
+        Ok(())
     }
 }
 
 impl fmt::Debug for SubjectVault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SubjectVault").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("SubjectVault").field("place", &self.held.store.place()).finish_non_exhaustive()
     }
-}
-
-/// What the vault has for a subject.
-enum Existing {
-    Live(Arc<DataKey>),
-    Destroyed,
-    Missing,
 }
 
 fn check_value(purpose: &str, plain: &str) -> Result<(), VaultError> {
@@ -346,8 +349,4 @@ fn seal_one(
     let key = keys.get(&subject).ok_or(VaultError::NoKey { subject })?;
     let (nonce, ciphertext) = cipher::seal_text(key, subject, purpose, plain).map_err(VaultError::Cipher)?;
     Ok(Sealed::new(subject, nonce, ciphertext))
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

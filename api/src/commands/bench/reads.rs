@@ -1,6 +1,7 @@
 //! Reading the log: all of it, one case at a time, and into new read models; and how long opening takes.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::complaint::Complaint;
@@ -14,6 +15,7 @@ use super::figures::{Spread, micros, millis, per_second};
 use crate::commands::{Failure, rebuild};
 use crate::config::Config;
 use crate::data_dir::DataDir;
+use crate::log::OpenedLog;
 
 /// Cases that are replayed, drawn from all.
 const REPLAYED: usize = 20_000;
@@ -99,7 +101,7 @@ pub(super) async fn replay(dir: &DataDir, config: &Config, cases: &[StreamId]) -
 pub(super) fn rebuild(dir: &DataDir, config: &Config) -> Result<RebuildFigures, Failure> {
     let options = dir.model_options(config, Some(dir.open_vault(config)?));
     let began = Instant::now();
-    let events = rebuild::build_and_swap(dir, &options)?.events;
+    let events = rebuild::build_and_swap(dir, &options, dir.reader()?)?.events;
     let took = began.elapsed();
     let file_bytes = std::fs::metadata(dir.models_path())?.len();
     Ok(RebuildFigures {
@@ -119,7 +121,8 @@ pub(super) fn open(dir: &DataDir, config: &Config) -> Result<OpenFigures, Failur
     let vault = dir.open_vault(config)?;
     let vault_millis = millis(began.elapsed());
     let began = Instant::now();
-    let models = dir.open_models(config, Some(vault))?;
+    let opened = OpenedLog::Sqlite(Arc::clone(&log));
+    let models = dir.open_models(config, Some(vault), &opened)?;
     let read_models_millis = millis(began.elapsed());
     drop(models);
     log.close();

@@ -6,9 +6,9 @@ use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use domain::envelope::Position;
 use domain::region::RegionCode;
 use event_log::port::READ_EVENTS_MAX;
-use event_log::sqlite::{OpenError, SqliteLog};
 use projections::{CaseFilter, CaseRow, PageRequest, ReadModels, Scope};
 use serde::Serialize;
+use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::super::Failure;
@@ -16,6 +16,8 @@ use super::super::import::progress;
 use super::{ExportError, line};
 use crate::config::Config;
 use crate::data_dir::DataDir;
+use crate::log::{AnyReader, OpenedLog, is_in_use};
+use crate::origin;
 
 /// Cases read at once.
 const PAGE_ROWS: u32 = 1_000;
@@ -89,27 +91,30 @@ impl<'a> CaseLine<'a> {
 ///
 /// # Errors
 /// They can neither be opened nor built, or the log cannot be read.
-pub(super) fn models(dir: &DataDir, config: &Config) -> Result<ReadModels, Failure> {
-    let log = match dir.open_log(config, false) {
+pub(super) async fn models(dir: &DataDir, config: &Config) -> Result<ReadModels, Failure> {
+    let log = match dir.open(config, false).await {
         Ok(log) => log,
-        // A server has the log and the vault, and keeps the models up to date.
-        Err(error) if is_locked(&error) => return Ok(ReadModels::open(dir.model_options(config, None))?),
+        // A server has the folder, and keeps the models up to date.
+        Err(error) if is_in_use(&error) => return Ok(ReadModels::open(dir.model_options(config, None))?),
         Err(error) => return Err(error),
     };
-    // A log without a vault has nothing sealed in it.
-    let vault = if dir.vault_path().exists() { Some(dir.open_vault(config)?) } else { None };
-    let models = dir.open_models(config, vault)?;
-    catch_up(&models, &log)?;
-    log.close();
+    let (of_dir, of_config, of_log) = (dir.clone(), config.clone(), log.clone());
+    let models = spawn_blocking(move || open(&of_dir, &of_config, &of_log)).await??;
+    origin::check(dir, &log, &models, &dir.open_index(config)?).await??;
+    let of_task = models.clone();
+    let mut reader = log.reader()?;
+    spawn_blocking(move || catch_up(&of_task, &mut reader)).await??;
+    log.close().await;
     Ok(models)
 }
 
-fn is_locked(error: &Failure) -> bool {
-    matches!(error.downcast_ref::<OpenError>(), Some(OpenError::Locked { .. }))
+fn open(dir: &DataDir, config: &Config, log: &OpenedLog) -> Result<ReadModels, Failure> {
+    // A log without a vault has nothing sealed in it.
+    let vault = if dir.has_vault(config) { Some(dir.open_vault(config)?) } else { None };
+    dir.open_models(config, vault, log)
 }
 
-fn catch_up(models: &ReadModels, log: &SqliteLog) -> Result<(), ExportError> {
-    let mut reader = log.reader().map_err(ExportError::Read)?;
+fn catch_up(models: &ReadModels, reader: &mut AnyReader) -> Result<(), ExportError> {
     loop {
         let page = reader.read_all_blocking(models.position(), READ_EVENTS_MAX).map_err(ExportError::Read)?;
         if !page.events.is_empty() {

@@ -6,13 +6,13 @@ use std::ops::ControlFlow;
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::envelope::{Position, RecordedEvent};
 use event_log::digest::{event_digest, hex};
-use event_log::sqlite::LogReader;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::super::import::progress;
 use super::{ExportError, line};
+use crate::log::AnyReader;
 
 /// Events after which the progress bar is told.
 const PROGRESS_EVENTS: u64 = 4_096;
@@ -58,7 +58,7 @@ impl<'a> EventLine<'a> {
 /// # Errors
 /// The log cannot be read, or the output cannot be written.
 pub(super) fn write(
-    reader: &mut LogReader,
+    reader: &mut AnyReader,
     after: Option<Position>,
     out: &mut impl Write,
     quiet: bool,
@@ -78,7 +78,7 @@ pub(super) fn write(
         }
         written += 1;
         if written.is_multiple_of(PROGRESS_EVENTS) {
-            bar.set_position(written);
+            bar.set_position(event.position.get().saturating_sub(first));
         }
         ControlFlow::Continue(())
     });

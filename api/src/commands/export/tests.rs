@@ -30,7 +30,7 @@ async fn folder() -> tempfile::TempDir {
 }
 
 fn exported(folder: &Path, after: Option<u64>) -> Vec<serde_json::Value> {
-    let mut reader = DataDir::new(folder).reader().unwrap();
+    let mut reader: AnyReader = DataDir::new(folder).reader().unwrap().into();
     let mut out = Vec::new();
     let count = events::write(&mut reader, after.map(Position::new), &mut out, true).unwrap();
     let lines: Vec<serde_json::Value> =
@@ -80,8 +80,8 @@ impl Write for Gone {
 async fn a_reader_that_goes_away_ends_the_export_quietly() {
     let folder = folder().await;
     let args = ExportArgs { events: true, cases: false, out: None, after: None, quiet: true };
-    let dir = DataDir::new(folder.path());
-    assert_eq!(write(&dir, &Config::default(), &args, false, &mut Gone).unwrap(), None);
+    let source = Source::Events(DataDir::new(folder.path()).reader().unwrap().into());
+    assert_eq!(write(source, &args, &mut Gone).unwrap(), None);
 }
 
 #[test]

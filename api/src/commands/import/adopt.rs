@@ -1,6 +1,7 @@
 //! Adopting the histories: first all of them are compared with what is stored, then what is new is appended.
 //!
-//! Nothing is appended before every case has been checked. Between the two nobody else writes: the log's lock is held.
+//! Nothing is appended before every case has been checked. Between the two nobody else writes a log in a file, whose
+//! lock is held; what other nodes append meanwhile to a shared log refuses the case that it concerns.
 
 use chrono::{DateTime, Utc};
 use domain::complaint::history::Adopt;
@@ -11,8 +12,10 @@ use domain::id::CommandId;
 use domain::wire::{Stored, WireError};
 use event_log::digest::command_digest;
 use event_log::execute::{self, Issue, new_events};
-use event_log::port::{Append, AppendError, CommandRef, Expected, READ_EVENTS_MAX, ReadError};
-use event_log::sqlite::{BulkError, LogReader, SqliteLog};
+use event_log::port::{
+    APPEND_BYTES_MAX, Append, AppendError, CommandRef, Expected, READ_EVENTS_MAX, ReadError, append_bytes,
+};
+use event_log::sqlite::BulkError;
 use indicatif::ProgressBar;
 use thiserror::Error;
 
@@ -20,6 +23,7 @@ use super::history::{self, HistoryError};
 use super::mapping::Mapping;
 use super::rejects::{Bad, RejectError, Rejects};
 use super::rows::{CaseRows, Cases};
+use crate::log::{AnyReader, OpenedLog, TakesMany as _};
 
 /// Events after which a transaction is large enough.
 const BATCH_EVENTS: usize = 8_192;
@@ -80,6 +84,10 @@ pub(super) enum CaseError {
         found: &'static str,
         found_at: DateTime<Utc>,
     },
+    #[error(
+        "what is new of it has {bytes} bytes, more than the {APPEND_BYTES_MAX} of one append; import a file with its earlier rows first"
+    )]
+    TooLarge { bytes: usize },
     #[error(transparent)]
     Rejected(#[from] Rejection),
 }
@@ -110,7 +118,7 @@ impl Adoption<'_> {
     /// A case cannot be adopted and none are collected, or the log cannot be read.
     pub(super) fn check(
         self,
-        mut stored: Option<&mut LogReader>,
+        mut stored: Option<&mut AnyReader>,
         rejects: &mut Rejects,
         bar: &ProgressBar,
     ) -> Result<Vec<Plan>, AdoptError> {
@@ -135,7 +143,7 @@ impl Adoption<'_> {
     fn check_case(
         &self,
         case: &CaseRows,
-        reader: Option<&mut LogReader>,
+        reader: Option<&mut AnyReader>,
     ) -> Result<Result<Plan, CaseError>, AdoptError> {
         let history = match history::build(case, self.mapping, &self.cases.units) {
             Ok(history) => history,
@@ -161,11 +169,16 @@ impl Adoption<'_> {
             return Ok(Ok(Plan::Unchanged));
         }
         let stored = stored.len();
-        Ok(self.decide(history, stored).map(|_| Plan::Append { stored }).map_err(CaseError::Rejected))
+        let happened = match self.decide(history, stored) {
+            Ok(happened) => happened,
+            Err(rejection) => return Ok(Err(CaseError::Rejected(rejection))),
+        };
+        let bytes = append_bytes(&self.events(case, stored, &happened)?.1);
+        Ok(if bytes > APPEND_BYTES_MAX { Err(CaseError::TooLarge { bytes }) } else { Ok(Plan::Append { stored }) })
     }
 
     /// What is stored of a case.
-    fn stored(&self, case: &CaseRows, reader: &mut LogReader) -> Result<Vec<Happened<ComplaintEvent>>, AdoptError> {
+    fn stored(&self, case: &CaseRows, reader: &mut AnyReader) -> Result<Vec<Happened<ComplaintEvent>>, AdoptError> {
         let number = || case.number.to_string();
         let stream = history::complaint(self.mapping, &case.number).stream();
         let mut stored = Vec::new();
@@ -198,7 +211,7 @@ impl Adoption<'_> {
     ///
     /// # Errors
     /// The log cannot be written. Running the import again goes on where it stopped.
-    pub(super) async fn append(self, plans: &[Plan], log: &SqliteLog, bar: &ProgressBar) -> Result<u64, AdoptError> {
+    pub(super) async fn append(self, plans: &[Plan], log: &OpenedLog, bar: &ProgressBar) -> Result<u64, AdoptError> {
         let mut appended = 0;
         let mut batch = Vec::new();
         let mut events = 0;
@@ -222,16 +235,28 @@ impl Adoption<'_> {
         let failed = |source: CaseError| AdoptError::Case { number: case.number.to_string(), source };
         let history = history::build(case, self.mapping, &self.cases.units).map_err(|error| failed(error.into()))?;
         let happened = self.decide(history, stored).map_err(|error| failed(error.into()))?;
+        let (id, events) = self.events(case, stored, &happened)?;
         let stream = history::complaint(self.mapping, &case.number).stream();
-        let id = CommandId::derived(&["import", &self.mapping.system, &case.number, &stored.to_string()]);
-        let events = new_events(&stream, id, &Issue::default(), &self.ctx, &happened)
-            .map_err(|source| AdoptError::Encode { number: case.number.to_string(), source })?;
         let digest = command_digest(&body(&events));
         let expected = match stored.checked_sub(1).and_then(|last| u64::try_from(last).ok()) {
             Some(last) => Expected::At(Revision::new(last)),
             None => Expected::NoStream,
         };
         Ok(Append { stream, expected, command: CommandRef { id, digest }, events })
+    }
+
+    /// The events behind the stored ones as they are appended, and the command that appends them.
+    fn events(
+        &self,
+        case: &CaseRows,
+        stored: usize,
+        happened: &[Happened<ComplaintEvent>],
+    ) -> Result<(CommandId, Vec<NewEvent>), AdoptError> {
+        let stream = history::complaint(self.mapping, &case.number).stream();
+        let id = CommandId::derived(&["import", &self.mapping.system, &case.number, &stored.to_string()]);
+        let events = new_events(&stream, id, &Issue::default(), &self.ctx, happened)
+            .map_err(|source| AdoptError::Encode { number: case.number.to_string(), source })?;
+        Ok((id, events))
     }
 }
 
@@ -249,14 +274,14 @@ fn body(events: &[NewEvent]) -> Vec<u8> {
     body
 }
 
-async fn send(log: &SqliteLog, batch: Vec<(&CaseRows, Append)>, bar: &ProgressBar) -> Result<u64, AdoptError> {
+async fn send(log: &OpenedLog, batch: Vec<(&CaseRows, Append)>, bar: &ProgressBar) -> Result<u64, AdoptError> {
     let mut sent = Vec::with_capacity(batch.len());
     let mut appends = Vec::with_capacity(batch.len());
     for (case, append) in batch {
         sent.push((case, append.events.len()));
         appends.push(append);
     }
-    let answers = log.append_bulk(appends).await.map_err(AdoptError::Bulk)?;
+    let answers = log.append_many(appends).await.map_err(AdoptError::Bulk)?;
     let mut appended = 0;
     for ((case, events), answer) in sent.into_iter().zip(answers) {
         let answer = answer.map_err(|source| AdoptError::Append { number: case.number.to_string(), source })?;
@@ -270,7 +295,7 @@ async fn send(log: &SqliteLog, batch: Vec<(&CaseRows, Append)>, bar: &ProgressBa
 fn bad_case(case: &CaseRows, error: &CaseError) -> Bad {
     let line = match error {
         CaseError::History(error) => error.line(),
-        CaseError::Differs { .. } | CaseError::Rejected(_) => None,
+        CaseError::Differs { .. } | CaseError::TooLarge { .. } | CaseError::Rejected(_) => None,
     };
     Bad {
         line: line.unwrap_or(case.line),

@@ -6,12 +6,12 @@ use domain::org::{Unit, UnitCommand, UnitEvent, UnitRegistered, UnitRejection};
 use domain::wire::WireError;
 use event_log::digest::command_digest;
 use event_log::execute::{self, ExecuteError, Issue};
-use event_log::port::{CommandRef, READ_EVENTS_MAX, ReadError};
-use event_log::sqlite::{LogReader, SqliteLog};
+use event_log::port::{CommandRef, EventLog, READ_EVENTS_MAX, ReadError};
 use thiserror::Error;
 
 use super::mapping::Mapping;
 use super::rows::SeenUnit;
+use crate::log::AnyReader;
 
 /// Why the units could not be registered. Nothing of the file was imported then.
 #[derive(Debug, Error)]
@@ -57,7 +57,7 @@ pub(super) enum UnitsError {
 pub(super) fn check(
     mapping: &Mapping,
     seen: &[SeenUnit],
-    mut reader: Option<&mut LogReader>,
+    mut reader: Option<&mut AnyReader>,
     ctx: &Context<'_>,
 ) -> Result<Vec<UnitRegistered>, UnitsError> {
     let mut missing = Vec::new();
@@ -98,7 +98,7 @@ fn named(mapping: &Mapping, seen: &[SeenUnit]) -> Vec<(UnitId, Option<UnitRegist
     named
 }
 
-fn stored(id: &UnitId, reader: &mut LogReader) -> Result<Unit, UnitsError> {
+fn stored(id: &UnitId, reader: &mut AnyReader) -> Result<Unit, UnitsError> {
     let page = reader
         .read_stream_blocking(&StreamId::unit(id), None, READ_EVENTS_MAX)
         .map_err(|source| UnitsError::Read { unit: id.clone(), source })?;
@@ -111,7 +111,11 @@ fn stored(id: &UnitId, reader: &mut LogReader) -> Result<Unit, UnitsError> {
 ///
 /// # Errors
 /// The log cannot be written.
-pub(super) async fn register(units: &[UnitRegistered], log: &SqliteLog, ctx: &Context<'_>) -> Result<u64, UnitsError> {
+pub(super) async fn register(
+    units: &[UnitRegistered],
+    log: &dyn EventLog,
+    ctx: &Context<'_>,
+) -> Result<u64, UnitsError> {
     let mut registered = 0;
     for unit in units {
         let id = &unit.unit;

@@ -2,12 +2,11 @@
 
 use domain::envelope::Position;
 use event_log::port::READ_EVENTS_MAX;
-use event_log::sqlite::LogReader;
 use projections::{OpenError, ParityReport, ReadModelOptions, ReadModels};
 
 use super::RebuildFailure;
 use crate::commands::Failure;
-use crate::data_dir::DataDir;
+use crate::log::AnyReader;
 
 /// How often models that a server keeps moving are looked at before it is given up.
 const ATTEMPTS_MAX: u32 = 5;
@@ -63,17 +62,16 @@ pub(super) fn against_live(live: &ReadModelOptions, fresh: &ReadModelOptions) ->
 /// # Errors
 /// The models in use are behind and do not catch up, or one of the two cannot be read.
 pub(super) fn against_moving(
-    dir: &DataDir,
+    reader: &mut AnyReader,
     live: &ReadModelOptions,
     fresh: &ReadModelOptions,
     with_texts: bool,
 ) -> Result<Vec<&'static str>, Failure> {
     let rebuilt = ReadModels::open(fresh.clone())?;
-    let mut reader = dir.reader()?;
     let mut behind = None;
     for _ in 0..ATTEMPTS_MAX {
         let theirs = ReadModels::open(live.clone())?.parity_digest()?;
-        advance(&rebuilt, &mut reader, theirs.position)?;
+        advance(&rebuilt, reader, theirs.position)?;
         if rebuilt.position() != theirs.position {
             behind = theirs.position;
             continue;
@@ -87,7 +85,7 @@ pub(super) fn against_moving(
 }
 
 /// Applies what lies between the models and a position.
-fn advance(models: &ReadModels, reader: &mut LogReader, to: Option<Position>) -> Result<(), Failure> {
+fn advance(models: &ReadModels, reader: &mut AnyReader, to: Option<Position>) -> Result<(), Failure> {
     while models.position() < to {
         let mut page = reader.read_all_blocking(models.position(), READ_EVENTS_MAX)?;
         page.events.retain(|event| Some(event.position) <= to);

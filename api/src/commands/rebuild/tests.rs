@@ -18,9 +18,9 @@ async fn folder() -> (tempfile::TempDir, Option<Position>) {
     (folder, head)
 }
 
-fn rebuild(folder: &Path, check: bool, force: bool) -> Result<(), Failure> {
+async fn rebuild(folder: &Path, check: bool, force: bool) -> Result<(), Failure> {
     let global = Global { data: folder.to_owned(), config: None };
-    run(&global, &Config::default(), &RebuildArgs { check, force, quiet: true })
+    run(&global, &Config::default(), &RebuildArgs { check, force, quiet: true }).await
 }
 
 fn position(folder: &Path) -> Option<Position> {
@@ -37,10 +37,10 @@ fn spoil(folder: &Path) {
 #[tokio::test]
 async fn models_are_built_where_there_are_none_and_are_the_same_again() {
     let (folder, head) = folder().await;
-    rebuild(folder.path(), false, false).unwrap();
+    rebuild(folder.path(), false, false).await.unwrap();
     assert_eq!(position(folder.path()), head);
-    rebuild(folder.path(), true, false).unwrap();
-    rebuild(folder.path(), false, false).unwrap();
+    rebuild(folder.path(), true, false).await.unwrap();
+    rebuild(folder.path(), false, false).await.unwrap();
     assert_eq!(position(folder.path()), head);
     assert!(!folder.path().join(FRESH_FILE).exists());
 }
@@ -48,29 +48,29 @@ async fn models_are_built_where_there_are_none_and_are_the_same_again() {
 #[tokio::test]
 async fn models_that_differ_are_told_and_replaced_only_by_force() {
     let (folder, _) = folder().await;
-    rebuild(folder.path(), false, false).unwrap();
+    rebuild(folder.path(), false, false).await.unwrap();
     spoil(folder.path());
     for check in [true, false] {
-        let error = rebuild(folder.path(), check, false).unwrap_err().to_string();
+        let error = rebuild(folder.path(), check, false).await.unwrap_err().to_string();
         assert!(error.contains("in: units"), "{error}");
     }
-    rebuild(folder.path(), false, true).unwrap();
-    rebuild(folder.path(), true, false).unwrap();
+    rebuild(folder.path(), false, true).await.unwrap();
+    rebuild(folder.path(), true, false).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_running_server_is_not_disturbed() {
     let (folder, _) = folder().await;
-    rebuild(folder.path(), false, false).unwrap();
+    rebuild(folder.path(), false, false).await.unwrap();
     let log = DataDir::new(folder.path()).open_log(&Config::default(), false).unwrap();
-    let error = rebuild(folder.path(), false, false).unwrap_err().to_string();
+    let error = rebuild(folder.path(), false, false).await.unwrap_err().to_string();
     assert!(error.contains("--check"), "{error}");
-    rebuild(folder.path(), true, false).unwrap();
+    rebuild(folder.path(), true, false).await.unwrap();
     log.close();
 }
 
 #[tokio::test]
 async fn there_must_be_something_to_compare_with() {
     let (folder, _) = folder().await;
-    assert!(rebuild(folder.path(), true, false).unwrap_err().to_string().contains("no read models"));
+    assert!(rebuild(folder.path(), true, false).await.unwrap_err().to_string().contains("no read models"));
 }

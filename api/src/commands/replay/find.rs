@@ -7,13 +7,13 @@ use domain::decider::Happened;
 use domain::envelope::{Position, RecordedEvent};
 use domain::id::ComplaintId;
 use event_log::execute;
-use event_log::sqlite::LogReader;
 use uuid::Uuid;
 
 use super::super::Failure;
 use super::super::import::progress;
 use crate::config::Config;
 use crate::data_dir::DataDir;
+use crate::log::AnyReader;
 
 const REGISTERED: &str = "complaint.registered";
 /// Events after which the progress bar is told.
@@ -29,7 +29,7 @@ pub(super) fn find(
     wanted: &str,
     dir: &DataDir,
     config: &Config,
-    reader: &mut LogReader,
+    reader: &mut AnyReader,
 ) -> Result<(ComplaintId, Vec<RecordedEvent>), Failure> {
     if let Ok(id) = ComplaintId::parse(wanted) {
         let events = super::read(id, reader)?;
@@ -60,13 +60,15 @@ fn in_models(number: &str, dir: &DataDir, config: &Config) -> Option<ComplaintId
 }
 
 /// Looks for a registration with this number in the whole log.
-pub(super) fn in_log(number: &str, reader: &mut LogReader) -> Result<Option<ComplaintId>, Failure> {
+pub(super) fn in_log(number: &str, reader: &mut AnyReader) -> Result<Option<ComplaintId>, Failure> {
     let head = reader.head_blocking()?.map_or(0, Position::get);
     let bar = progress::bar("looking", head, false);
     let mut found = None;
     let mut unreadable = None;
+    let mut seen = 0_u64;
     reader.scan(None, u64::MAX, &mut |event| {
-        if event.position.get().is_multiple_of(PROGRESS_EVENTS) {
+        seen += 1;
+        if seen.is_multiple_of(PROGRESS_EVENTS) {
             bar.set_position(event.position.get());
         }
         if &*event.kind != REGISTERED {

@@ -73,7 +73,7 @@ fn args(as_of: Option<&str>, as_known_at: Option<&str>, json: bool) -> ReplayArg
 
 async fn printed(args: &ReplayArgs) -> String {
     let (folder, id) = folder().await;
-    let events = read(id, &mut DataDir::new(folder.path()).reader().unwrap()).unwrap();
+    let events = read(id, &mut DataDir::new(folder.path()).reader().unwrap().into()).unwrap();
     let shown: Vec<&RecordedEvent> = events.iter().filter(|event| shows(event, args)).collect();
     let steps = fold(&shown).unwrap();
     let mut out = Vec::new();
@@ -119,7 +119,7 @@ async fn json_has_one_line_for_each_event() {
 async fn a_case_is_found_by_id_and_by_number_without_read_models() {
     let (folder, id) = folder().await;
     let dir = DataDir::new(folder.path());
-    let mut reader = dir.reader().unwrap();
+    let mut reader: AnyReader = dir.reader().unwrap().into();
     for wanted in [id.to_string(), NUMBER.to_owned()] {
         let (found, events) = find::find(&wanted, &dir, &Config::default(), &mut reader).unwrap();
         assert_eq!((found, events.len()), (id, 4));

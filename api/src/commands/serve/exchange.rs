@@ -12,25 +12,27 @@ use cross_border::delivery::client::Identity;
 use cross_border::delivery::puller::Puller;
 use cross_border::delivery::worker::{Worker, WorkerOptions};
 use cross_border::evidence::{ClamdScanner, EvidenceLimits, EvidenceStore};
-use cross_border::index::{DeliveryFilter, IndexError, IndexFollower, ROWS_MAX, ReferralIndex};
+use cross_border::index::{DeliveryFilter, IndexError, ROWS_MAX, ReferralIndex};
 use cross_border::peer::Directory;
 use cross_border::security::{PER_MINUTE, SecurityJournal};
 use cross_border::trust::KeyRing;
 use domain::id::UnitId;
-use event_log::port::EventLog as _;
-use event_log::sqlite::SqliteLog;
 use event_log::vault::SubjectVault;
-use projections::{FollowerState, ReadModels};
+use projections::ReadModels;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
-use crate::admin::Readiness;
+use super::opening::Opened;
 use crate::commands::Failure;
-use crate::config::{Config, LimitsConfig, PartnerConfig};
+use crate::config::{Config, LimitsConfig, LogEngine, PartnerConfig};
 use crate::data_dir::DataDir;
 use crate::edge::EdgeLimits;
+use crate::leases::{Duties, EXCHANGE_DELIVERY, EXCHANGE_PULL, EXCHANGE_SWEEP, Turn};
+use crate::log::OpenedLog;
 use crate::metrics::Metrics;
+use crate::node::Node;
 use crate::partner::tls::{TlsFiles, TlsListener, TlsPeer, server_config};
-use crate::partner::{self, PartnerEdge};
+use crate::partner::{self, PartnerEdge, SharedNonces};
 use crate::shutdown::Shutdown;
 
 /// How often the outbox is counted for the metrics.
@@ -40,37 +42,31 @@ const EVIDENCE_TIMEOUT: Duration = Duration::from_mins(2);
 /// Seconds over which a partner's requests are evened out.
 const BURST_SECONDS: u32 = 10;
 
-/// The council's node and what keeps it up to date.
-pub(super) struct Exchange {
-    pub(super) council: Arc<Council>,
-    pub(super) follower: IndexFollower,
+/// What the work between councils is done under: of several nodes, one at a time does each piece of it.
+pub(super) struct Work<'a> {
+    pub(super) duties: &'a Duties,
+    pub(super) node: &'a Node,
 }
 
-/// Opens the node of the configured council over the log and the vault, and begins to follow the log.
-pub(super) fn open(
-    dir: &DataDir,
-    config: &Config,
-    log: &Arc<SqliteLog>,
-    vault: &Arc<SubjectVault>,
-) -> Result<Exchange, Failure> {
+/// Opens the node of the configured council over the log and the vault.
+pub(super) fn open(dir: &DataDir, config: &Config, opened: &Opened) -> Result<Arc<Council>, Failure> {
+    let Opened { log, vault, index, .. } = opened;
     let own = config.own_council()?;
-    let index = dir.open_index(config)?;
-    let follower = IndexFollower::start(log.reader()?, log.appended(), index.clone(), config.projections.poll())?;
     let now: crate::app::Now = Arc::new(crate::clock::now);
     let unit = UnitId::parse(own.id.as_str())?;
-    let journal = SecurityJournal::new(Arc::clone(log) as _, Arc::clone(&now), PER_MINUTE).in_the_name_of(unit);
+    let journal = SecurityJournal::new(log.port(), Arc::clone(&now), PER_MINUTE).in_the_name_of(unit);
     let council = Council {
         own: own.id.clone(),
-        log: Arc::clone(log) as _,
+        log: log.port(),
         vault: Arc::clone(vault),
         keys: Arc::new(keys(dir, config)?),
         directory: Arc::new(Directory::new(own.id.clone(), config.partner.peers.clone())?),
-        index,
+        index: index.clone(),
         evidence: evidence(dir, config, vault),
         journal,
         now,
     };
-    Ok(Exchange { council: Arc::new(council), follower })
+    Ok(Arc::new(council))
 }
 
 /// Our signing keys. A node without one takes in what comes, which needs none, but cannot answer for it.
@@ -88,7 +84,7 @@ fn keys(dir: &DataDir, config: &Config) -> Result<KeyRing, Failure> {
 }
 
 fn evidence(dir: &DataDir, config: &Config, vault: &Arc<SubjectVault>) -> EvidenceStore {
-    let (root, vault, limits) = (dir.evidence_path(), Arc::clone(vault), EvidenceLimits::default());
+    let (root, vault, limits) = (dir.evidence_dir(config), Arc::clone(vault), EvidenceLimits::default());
     match &config.partner.clamd {
         Some(addr) => EvidenceStore::with_scanner(root, vault, limits, Arc::new(ClamdScanner::new(addr.clone()))),
         None => EvidenceStore::new(root, vault, limits),
@@ -107,44 +103,65 @@ pub(super) fn check_unit(council: &Council, models: &ReadModels) -> Result<(), F
     Ok(())
 }
 
-/// Readiness follows the index: one that is halted shows lists and an outbox of the past.
-pub(super) fn watch(shutdown: &Shutdown, follower: &IndexFollower, readiness: &Readiness) {
-    let mut state = follower.state();
-    let readiness = readiness.clone();
-    let token = shutdown.token();
-    shutdown.spawn_named("referral-watch", async move {
-        loop {
-            let condition = match &*state.borrow_and_update() {
-                FollowerState::Running => Ok(()),
-                FollowerState::Halted { position, .. } => Err(format!("halted at position {position}")),
-            };
-            readiness.set("referrals", condition);
-            tokio::select! {
-                () = token.cancelled() => return,
-                changed = state.changed() => if changed.is_err() { return },
+/// Begins to deliver, to fetch, and to look for what falls due, each while this node holds the lease for it.
+pub(super) fn run(
+    shutdown: &Shutdown,
+    council: &Arc<Council>,
+    config: &Config,
+    dir: &DataDir,
+    work: &Work<'_>,
+) -> Result<(), Failure> {
+    let options = worker_options(config, work.node)?;
+    // Made once before their first turn, so that what cannot be used is told at the start.
+    let mut puller = Some(Puller::new(council, &options, dir.root())?);
+    let mut worker = Some(Worker::new(Arc::clone(council), options.clone())?);
+    let (of_worker, for_worker) = (Arc::clone(council), options.clone());
+    hold(shutdown, "delivery", EXCHANGE_DELIVERY, work.duties, move |turn| {
+        let worker = worker.take().map_or_else(|| Worker::new(Arc::clone(&of_worker), for_worker.clone()), Ok);
+        async move {
+            match worker {
+                Ok(worker) => worker.run(turn.stop).await,
+                Err(error) => tracing::error!(error = %error, "Nothing can be delivered"),
             }
         }
     });
-}
-
-/// Begins to deliver, to fetch, and to look for what falls due.
-pub(super) fn run(shutdown: &Shutdown, council: &Arc<Council>, config: &Config, dir: &DataDir) -> Result<(), Failure> {
-    let options = worker_options(config)?;
-    let puller = Puller::new(council, &options, dir.root())?;
-    let worker = Worker::new(Arc::clone(council), options)?;
-    shutdown.spawn_named("delivery", worker.run(shutdown.token()));
     if config.partner.peers.iter().any(|peer| peer.pull) {
-        shutdown.spawn_named("pull", puller.run(shutdown.token()));
+        let (of_puller, folder) = (Arc::clone(council), dir.root().to_owned());
+        hold(shutdown, "pull", EXCHANGE_PULL, work.duties, move |turn| {
+            let puller = puller.take().map_or_else(|| Puller::new(&of_puller, &options, &folder), Ok);
+            async move {
+                match puller {
+                    Ok(puller) => puller.run(turn.stop).await,
+                    Err(error) => tracing::error!(error = %error, "Nothing can be fetched"),
+                }
+            }
+        });
     }
-    sweep(shutdown, Arc::clone(council), config.partner.sweep());
+    let (of_sweep, every) = (Arc::clone(council), config.partner.sweep());
+    hold(shutdown, "sweep", EXCHANGE_SWEEP, work.duties, move |turn| sweep(Arc::clone(&of_sweep), every, turn.stop));
     Ok(())
 }
 
-fn worker_options(config: &Config) -> Result<WorkerOptions, Failure> {
+/// Runs a task that works whenever this node holds a lease.
+fn hold<W, F>(shutdown: &Shutdown, task: &'static str, lease: &'static str, duties: &Duties, work: W)
+where
+    W: FnMut(Turn) -> F + Send + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (duties, token) = (duties.clone(), shutdown.token());
+    shutdown.spawn_named(task, async move { duties.run(lease, token, work).await });
+}
+
+fn worker_options(config: &Config, node: &Node) -> Result<WorkerOptions, Failure> {
     let partner = &config.partner;
     let millis = Duration::from_millis;
+    let holder = match config.log.engine {
+        // There is one process, so what an earlier start of it was trying is nobody's: it is taken up at once.
+        LogEngine::Sqlite => format!("delivery-{}", config.council.id),
+        LogEngine::EventStoreDb => node.holder.to_string(),
+    };
     Ok(WorkerOptions {
-        holder: format!("delivery-{}", config.council.id),
+        holder,
         lease: millis(partner.lease_ms),
         base: millis(partner.base_ms),
         max: millis(partner.max_ms),
@@ -174,30 +191,28 @@ fn identity(partner: &PartnerConfig) -> Result<Option<Identity>, Failure> {
     Ok(Some(Identity::from_pem(pem)))
 }
 
-/// Carries out what falls due by itself, again and again. One sweep that is cut off is made again.
-fn sweep(shutdown: &Shutdown, council: Arc<Council>, every: Duration) {
-    let token = shutdown.token();
-    shutdown.spawn_named("sweep", async move {
-        loop {
-            let swept = tokio::select! {
-                () = token.cancelled() => return,
-                swept = council.sweep() => swept,
-            };
-            match swept {
-                Ok(report) if report == SweepReport::default() => {}
-                Ok(report) => tracing::info!(?report, "Carried out what had fallen due"),
-                Err(error) => tracing::error!(error = %error, "What has fallen due could not be looked for"),
-            }
-            tokio::select! {
-                () = token.cancelled() => return,
-                () = tokio::time::sleep(every) => {}
-            }
+/// Carries out what falls due by itself, again and again, until it is told to stop. One sweep that is cut off is made
+/// again.
+async fn sweep(council: Arc<Council>, every: Duration, stop: CancellationToken) {
+    loop {
+        let swept = tokio::select! {
+            () = stop.cancelled() => return,
+            swept = council.sweep() => swept,
+        };
+        match swept {
+            Ok(report) if report == SweepReport::default() => {}
+            Ok(report) => tracing::info!(?report, "Carried out what had fallen due"),
+            Err(error) => tracing::error!(error = %error, "What has fallen due could not be looked for"),
         }
-    });
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(every) => {}
+        }
+    }
 }
 
-/// The partners' routes, with the configured limits.
-pub(super) fn door(council: &Arc<Council>, config: &Config, shutdown: &Shutdown) -> Router {
+/// The partners' routes, with the configured limits, and the table of used signatures that all nodes of the log share.
+pub(super) fn door(council: &Arc<Council>, config: &Config, shutdown: &Shutdown, log: &OpenedLog) -> Router {
     let partner = &config.partner;
     let limits = EdgeLimits {
         body_bytes_max: partner.body_bytes_max,
@@ -211,6 +226,7 @@ pub(super) fn door(council: &Arc<Council>, config: &Config, shutdown: &Shutdown)
         evidence_timeout: partner.timeout().max(EVIDENCE_TIMEOUT),
         rate: LimitsConfig { requests_per_second: per_second, burst: per_second.saturating_mul(BURST_SECONDS) },
         shutdown: shutdown.token(),
+        nonces: log.nonces().map(SharedNonces::new),
         ..PartnerEdge::default()
     };
     partner::router(Arc::clone(council), edge)

@@ -3,7 +3,7 @@ use std::time::Duration;
 use tower::ServiceExt;
 
 use super::*;
-use crate::edge::testing::{House, INTROSPECTION, Vouched, request};
+use crate::edge::testing::{House, INTROSPECTION, SHOWN, Vouched, request};
 use crate::edge::{EdgeLimits, RequestId};
 
 const JSON: (&str, &str) = ("accept", "application/json");
@@ -45,6 +45,27 @@ async fn a_refused_document_has_no_data_and_its_status_depends_on_the_type() {
     let body = r#"{"query":"query CoerceFailure($id: ID!) { __typename }","variables":{"id":null}}"#;
     assert_eq!(house.post(body, &[GRAPHQL]).await.status, StatusCode::BAD_REQUEST);
     assert_eq!(house.post(body, &[JSON]).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_answer_shows_the_position_that_is_asked_for_or_says_that_it_cannot() {
+    let house = house();
+    let shown = SHOWN.to_string();
+    let reply = house.ask("{ hello }", &[JSON, (MIN_POSITION, shown.as_str())]).await;
+    assert_eq!((reply.status, reply.text.as_str()), (StatusCode::OK, r#"{"data":{"hello":"world"}}"#));
+    let beyond = (SHOWN + 1).to_string();
+    for document in ["{ hello }", "subscription { count(to: 2) }"] {
+        let headers = [("accept", "application/json, text/event-stream"), (MIN_POSITION, beyond.as_str())];
+        let reply = house.ask(document, &headers).await;
+        assert_eq!((reply.status, reply.code().as_str()), (StatusCode::SERVICE_UNAVAILABLE, "NOT_YET"), "{document}");
+    }
+    // A mutation acts on the log itself and waits for nothing.
+    let reply = house.ask("mutation { bump { value } }", &[JSON, (MIN_POSITION, beyond.as_str())]).await;
+    assert_eq!((reply.status, house.bumps.count()), (StatusCode::OK, 1));
+    for bad in ["x", "-1", "1.5", "+7", "99999999999999999999"] {
+        let reply = house.ask("{ hello }", &[JSON, (MIN_POSITION, bad)]).await;
+        assert_eq!((reply.status, reply.code().as_str()), (StatusCode::BAD_REQUEST, "BAD_REQUEST"), "{bad}");
+    }
 }
 
 #[tokio::test]

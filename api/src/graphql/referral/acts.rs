@@ -88,7 +88,7 @@ async fn payload(app: &App, id: ReferralId, answer: Answer) -> Result<ReferralPa
 /// The first answer of a command that was carried out before. Asked before anything is looked up or worked out for it:
 /// what it rested on may be gone by now.
 async fn answered(app: &App, id: ReferralId, command: CommandRef) -> Result<Option<Answer>, ApiError> {
-    let found = app.log.find_command(command.id).await.map_err(|error| ApiError::internal(&error))?;
+    let found = app.log.find_command(command.id).await?;
     let Some((digest, appended)) = found else { return Ok(None) };
     if digest != command.digest || appended.stream != id.stream() {
         return Err(command_reused());

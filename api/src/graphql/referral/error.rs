@@ -22,6 +22,9 @@ impl From<CouncilError> for ApiError {
             CouncilError::Busy => executed(ExecuteError::Busy),
             CouncilError::NothingToDo => executed(ExecuteError::NothingToDo),
             CouncilError::Append(error) => executed(ExecuteError::Append(error)),
+            CouncilError::Read(error) => error.into(),
+            CouncilError::Wire(error) => error.into(),
+            CouncilError::Index(error) => error.into(),
             CouncilError::CommandReused { .. } => command_reused(),
             CouncilError::NotFound { what } => Self::not_found(what),
             CouncilError::NoSigningKey => Self::new(
@@ -38,10 +41,7 @@ impl From<CouncilError> for ApiError {
             CouncilError::Vault(error) => vault(&error),
             error @ (CouncilError::Trust(_)
             | CouncilError::Random
-            | CouncilError::Read(_)
-            | CouncilError::Wire(_)
             | CouncilError::Encode(_)
-            | CouncilError::Index(_)
             | CouncilError::Task(_)) => Self::internal(&error),
         }
     }
@@ -59,13 +59,7 @@ fn erased() -> ApiError {
 fn vault(error: &VaultError) -> ApiError {
     match error {
         VaultError::Destroyed { .. } => erased(),
-        // Most often a full disk: it heals, and nothing was stored.
-        VaultError::Store(_) | VaultError::Lingering { .. } => {
-            tracing::warn!(error = %error, "The vault does not take a key now");
-            ApiError::new(Code::Unavailable, "the vault cannot be written now; nothing was changed; try again")
-        }
-        VaultError::TooLong { .. } => ApiError::invalid(error),
-        error => ApiError::internal(error),
+        error => error.into(),
     }
 }
 
@@ -92,7 +86,10 @@ impl From<EvidenceError> for ApiError {
 
 impl From<IndexError> for ApiError {
     fn from(error: IndexError) -> Self {
-        Self::internal(&error)
+        match error {
+            IndexError::Read(error) => error.into(),
+            error => Self::internal(&error),
+        }
     }
 }
 

@@ -111,5 +111,5 @@ impl Folded {
 }
 
 fn decode(event: &RecordedEvent) -> Result<ReferralEvent, ApiError> {
-    ReferralEvent::decode(&event.kind, event.schema, &event.payload).map_err(|error| ApiError::internal(&error))
+    Ok(ReferralEvent::decode(&event.kind, event.schema, &event.payload)?)
 }

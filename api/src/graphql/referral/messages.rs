@@ -36,7 +36,7 @@ pub(super) async fn open(
     may_look(&authority(ctx)?, Look::Content)?;
     let (vault, sealed) = (Arc::clone(&ctx.data_unchecked::<App>().vault), sealed.clone());
     let opened = tokio::task::spawn_blocking(move || vault.open_sealed(sealed.subject, purpose, &sealed)).await;
-    match opened.map_err(|error| ApiError::internal(&error))?.map_err(|error| ApiError::internal(&error))? {
+    match opened.map_err(|error| ApiError::internal(&error))?? {
         Opened::Plain(text) => Ok(Some(text)),
         Opened::Erased => Ok(None),
     }

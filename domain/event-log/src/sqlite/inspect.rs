@@ -75,7 +75,7 @@ impl OpenError {
     fn read(path: &Path, error: ReadError) -> Self {
         let what = match error {
             ReadError::Damaged { position, what } => format!("the event at position {position}: {what}"),
-            error @ (ReadError::Store(_) | ReadError::Closed) => error.to_string(),
+            error @ (ReadError::Store(_) | ReadError::Closed | ReadError::Fault(_)) => error.to_string(),
         };
         Self::Damaged { path: path.to_owned(), what }
     }

@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::error::Unspecified;
 use chrono::{DateTime, Utc};
 use domain::id::SubjectId;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row};
 use thiserror::Error;
+use uuid::Uuid;
 
 use crate::sqlite::file::{self, FileLock, Header, Mark};
 use crate::sqlite::reader::{ReaderSettings, connect};
+use crate::vault::keys::{KeyRow, KeyStoreError, StoredKey};
 use crate::vault::master::{MasterKey, owner_only};
 
 /// `BCVT`: tells a vault from every other SQLite file.
@@ -47,6 +49,14 @@ pub enum OpenError {
     Locked { path: PathBuf },
     #[error("the vault at `{path}` was made with another master key; give the key of this installation")]
     WrongMasterKey { path: PathBuf },
+    #[error("the vault at `{place}` knows no master key yet; run `baycase init` with the key of this installation")]
+    Unregistered { place: String },
+    #[error("the vault at `{place}` could not be asked for its master key; see that it runs and can be reached")]
+    Keys {
+        place: String,
+        #[source]
+        source: KeyStoreError,
+    },
     #[error("the vault at `{path}` is damaged: {what}; keep the file as it is and restore its newest backup")]
     Damaged { path: PathBuf, what: String },
     #[error("no random bytes could be drawn for the vault at `{path}`")]
@@ -69,14 +79,11 @@ pub enum OpenError {
     },
 }
 
-/// What the file has for a subject.
-pub(super) enum Stored {
-    Wrapped(Vec<u8>),
-    Destroyed,
-}
-
-/// Opens the vault at `path`, or a new one, and checks the master key against it.
-pub(super) fn open(path: &Path, master: &MasterKey, create: bool) -> Result<(Connection, FileLock), OpenError> {
+/// Opens the vault at `path`, or a new one, and checks the master key against it where one is given.
+///
+/// A vault node keeps keys that it cannot open, so it gives none: the first of its clients registers its check value.
+pub(super) fn open(path: &Path, master: Option<&MasterKey>, create: bool) -> Result<(Connection, FileLock), OpenError> {
+    let failed = |error| failure(path, error);
     let io_failed = |source| OpenError::Io { path: path.to_owned(), source };
     if !is_there(path)? && !create {
         return Err(OpenError::Missing { path: path.to_owned() });
@@ -85,17 +92,25 @@ pub(super) fn open(path: &Path, master: &MasterKey, create: bool) -> Result<(Con
         return Err(OpenError::Locked { path: path.to_owned() });
     };
     let is_new = !is_there(path)?;
+    let unregistered = match master {
+        Some(master) if is_new || !is_registered(path, master)? => Some(master),
+        Some(_) | None => None,
+    };
+    if unregistered.is_some() && !create {
+        return Err(OpenError::Unregistered { place: path.display().to_string() });
+    }
     if is_new {
         // Made by us, so that nobody else may read it; SQLite gives its companions the same rights.
         owner_only().write(true).create(true).truncate(false).open(path).map_err(io_failed)?;
-    } else {
-        check_master(path, master)?;
     }
-    let conn = connect_writer(path).map_err(|error| failure(path, error))?;
+    let conn = connect_writer(path).map_err(failed)?;
     if is_new {
-        let check = master.check_value().map_err(|source| OpenError::Random { path: path.to_owned(), source })?;
-        create_tables(&conn, &check).map_err(|error| failure(path, error))?;
+        create_tables(&conn).map_err(failed)?;
         file::sync_folder(path).map_err(io_failed)?;
+    }
+    if let Some(master) = unregistered {
+        let check = master.check_value().map_err(|source| OpenError::Random { path: path.to_owned(), source })?;
+        register(&conn, &check).map_err(failed)?;
     }
     Ok((conn, lock))
 }
@@ -134,17 +149,18 @@ fn judge(path: &Path, mark: Mark) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Looks at the check value before anything is opened for writing.
-fn check_master(path: &Path, master: &MasterKey) -> Result<(), OpenError> {
-    let check: Option<Vec<u8>> = connect(path, ReaderSettings { mmap_bytes: 0, ..ReaderSettings::default() })
-        .and_then(|conn| {
-            conn.query_row("SELECT value FROM vault_info WHERE key = 'check'", [], |row| row.get(0)).optional()
-        })
-        .map_err(|error| failure(path, error))?;
-    match check {
-        Some(check) if master.made(&check) => Ok(()),
+/// Looks at the check value before anything is opened for writing; `false` when the vault has neither one nor a key.
+fn is_registered(path: &Path, master: &MasterKey) -> Result<bool, OpenError> {
+    let failed = |error| failure(path, error);
+    let conn = connect(path, ReaderSettings { mmap_bytes: 0, ..ReaderSettings::default() }).map_err(failed)?;
+    let has_keys = || conn.query_row("SELECT EXISTS (SELECT 1 FROM subject_key)", [], |row| row.get::<_, bool>(0));
+    match check_value(&conn).map_err(failed)? {
+        Some(check) if master.made(&check) => Ok(true),
         Some(_) => Err(OpenError::WrongMasterKey { path: path.to_owned() }),
-        None => Err(OpenError::Damaged { path: path.to_owned(), what: "its check value is missing".to_owned() }),
+        None if has_keys().map_err(failed)? => {
+            Err(OpenError::Damaged { path: path.to_owned(), what: "its check value is missing".to_owned() })
+        }
+        None => Ok(false),
     }
 }
 
@@ -157,59 +173,111 @@ fn connect_writer(path: &Path) -> rusqlite::Result<Connection> {
     Ok(conn)
 }
 
-fn create_tables(conn: &Connection, check: &[u8]) -> rusqlite::Result<()> {
+fn create_tables(conn: &Connection) -> rusqlite::Result<()> {
     let transaction = conn.unchecked_transaction()?;
     transaction.execute_batch(TABLES)?;
-    transaction.execute("INSERT INTO vault_info (key, value) VALUES ('check', ?1)", [check])?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()
 }
 
-pub(super) fn find(conn: &Connection, subject: SubjectId) -> rusqlite::Result<Option<Stored>> {
+/// The value by which the master key is known.
+pub(super) fn check_value(conn: &Connection) -> rusqlite::Result<Option<Vec<u8>>> {
+    conn.query_row("SELECT value FROM vault_info WHERE key = 'check'", [], |row| row.get(0)).optional()
+}
+
+/// Registers the check value of a master key unless there is one, durably.
+pub(super) fn register(conn: &Connection, check: &[u8]) -> rusqlite::Result<()> {
+    conn.execute("INSERT INTO vault_info (key, value) VALUES ('check', ?1) ON CONFLICT (key) DO NOTHING", [check])?;
+    Ok(())
+}
+
+pub(super) fn find(conn: &Connection, subject: SubjectId) -> rusqlite::Result<Option<StoredKey>> {
     conn.prepare_cached("SELECT wrapped, destroyed_at FROM subject_key WHERE subject = ?1")?
-        .query_row([subject.as_uuid().as_bytes().as_slice()], |row| {
-            let destroyed_at: Option<i64> = row.get(1)?;
-            match destroyed_at {
-                Some(_) => Ok(Stored::Destroyed),
-                None => row.get(0).map(Stored::Wrapped),
-            }
-        })
+        .query_row([subject.as_uuid().as_bytes().as_slice()], |row| stored(row, 0, 1))
         .optional()
 }
 
-/// Writes new keys in one transaction, durable when it returns.
-pub(super) fn insert<'k>(
-    conn: &Connection,
-    keys: impl Iterator<Item = (SubjectId, &'k [u8])>,
-    now: DateTime<Utc>,
-) -> rusqlite::Result<()> {
-    let transaction = conn.unchecked_transaction()?;
-    for (subject, wrapped) in keys {
-        transaction
-            .prepare_cached("INSERT INTO subject_key (subject, wrapped, created_at) VALUES (?1, ?2, ?3)")?
-            .execute((subject.as_uuid().as_bytes().as_slice(), wrapped, now.timestamp_micros()))?;
+/// The rows behind `after` in the order of their subjects, at most so many.
+pub(super) fn rows_after(conn: &Connection, after: Option<SubjectId>, limit: u32) -> rusqlite::Result<Vec<KeyRow>> {
+    // Nothing is less than no bytes.
+    let after = after.map(|subject| subject.as_uuid().into_bytes().to_vec()).unwrap_or_default();
+    conn.prepare_cached(
+        "SELECT subject, created_at, wrapped, destroyed_at FROM subject_key \
+         WHERE subject > ?1 ORDER BY subject LIMIT ?2",
+    )?
+    .query_map((after, limit), |row| {
+        let subject = SubjectId::from_uuid(Uuid::from_bytes(row.get(0)?));
+        Ok(KeyRow { subject, created_at: moment(row.get(1)?), key: stored(row, 2, 3)? })
+    })?
+    .collect()
+}
+
+fn stored(row: &Row<'_>, wrapped: usize, destroyed_at: usize) -> rusqlite::Result<StoredKey> {
+    match row.get::<_, Option<i64>>(destroyed_at)? {
+        Some(micros) => Ok(StoredKey::Destroyed(moment(micros))),
+        None => row.get(wrapped).map(StoredKey::Wrapped),
     }
-    transaction.commit()
+}
+
+fn moment(micros: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(micros).unwrap_or(DateTime::UNIX_EPOCH)
+}
+
+/// What a write has done.
+pub(super) struct Written {
+    /// What stands for each row, in their order.
+    pub(super) stands: Vec<StoredKey>,
+    /// Those that were not destroyed before.
+    pub(super) destroyed: Vec<SubjectId>,
+}
+
+/// Writes what is missing in one transaction, durable when it returns. A key that is there stays, a key that is to be
+/// destroyed is emptied whatever is there, and one that is destroyed stays so.
+pub(super) fn write(conn: &Connection, rows: &[KeyRow]) -> rusqlite::Result<Written> {
+    let transaction = conn.unchecked_transaction()?;
+    let mut destroyed = Vec::new();
+    for row in rows {
+        match &row.key {
+            StoredKey::Wrapped(wrapped) => insert(&transaction, row, wrapped)?,
+            StoredKey::Destroyed(at) => {
+                if empty(&transaction, row, *at)? {
+                    destroyed.push(row.subject);
+                }
+            }
+        }
+    }
+    let stands = rows
+        .iter()
+        .map(|row| find(&transaction, row.subject)?.ok_or(rusqlite::Error::QueryReturnedNoRows))
+        .collect::<rusqlite::Result<_>>()?;
+    transaction.commit()?;
+    Ok(Written { stands, destroyed })
+}
+
+fn insert(conn: &Connection, row: &KeyRow, wrapped: &[u8]) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO subject_key (subject, wrapped, created_at) VALUES (?1, ?2, ?3) ON CONFLICT (subject) DO NOTHING",
+    )?
+    .execute((row.subject.as_uuid().as_bytes().as_slice(), wrapped, row.created_at.timestamp_micros()))?;
+    Ok(())
 }
 
 /// Empties a subject's key and marks it destroyed; a subject without a key is marked too, so that it never gets one.
-pub(super) fn destroy(conn: &Connection, subject: SubjectId, now: DateTime<Utc>) -> rusqlite::Result<DateTime<Utc>> {
-    let id = subject.as_uuid();
-    let transaction = conn.unchecked_transaction()?;
-    transaction.execute(
-        "INSERT INTO subject_key (subject, wrapped, created_at, destroyed_at) VALUES (?1, x'', ?2, ?2) \
-         ON CONFLICT (subject) DO UPDATE \
-         SET wrapped = x'', destroyed_at = coalesce(destroyed_at, excluded.destroyed_at)",
-        (id.as_bytes().as_slice(), now.timestamp_micros()),
-    )?;
-    let micros: i64 = transaction.query_row(
-        "SELECT destroyed_at FROM subject_key WHERE subject = ?1",
-        [id.as_bytes().as_slice()],
-        |row| row.get(0),
-    )?;
-    transaction.commit()?;
-    Ok(DateTime::from_timestamp_micros(micros).unwrap_or(now))
+/// Answers whether that is new.
+fn empty(conn: &Connection, row: &KeyRow, at: DateTime<Utc>) -> rusqlite::Result<bool> {
+    let changed = conn
+        .prepare_cached(
+            "INSERT INTO subject_key (subject, wrapped, created_at, destroyed_at) VALUES (?1, x'', ?2, ?3) \
+             ON CONFLICT (subject) DO UPDATE \
+             SET wrapped = x'', destroyed_at = excluded.destroyed_at WHERE destroyed_at IS NULL",
+        )?
+        .execute((
+            row.subject.as_uuid().as_bytes().as_slice(),
+            row.created_at.timestamp_micros(),
+            at.timestamp_micros(),
+        ))?;
+    Ok(changed > 0)
 }
 
 /// Moves the write-ahead file into the database and empties it; `false` when a reader holds it back.

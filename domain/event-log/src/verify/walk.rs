@@ -178,7 +178,9 @@ impl<'a> Walk<'a> {
         self.incomplete = true;
         match error {
             ReadError::Damaged { what, .. } => self.findings.at(position, *what),
-            ReadError::Store(_) | ReadError::Closed => self.findings.at(position, error.to_string()),
+            ReadError::Store(_) | ReadError::Closed | ReadError::Fault(_) => {
+                self.findings.at(position, error.to_string());
+            }
         }
         if let (Ok(stream), Ok(revision)) = (row.get::<_, i64>(1), unsigned(row, 2)) {
             self.next.insert(stream, revision.saturating_add(1));

@@ -16,7 +16,7 @@ use super::place::council;
 use crate::auth::DevKey;
 use crate::commands::demo::MARKER as OTHER_DEMO;
 use crate::commands::{Failure, init};
-use crate::config::{Config, CouncilConfig, PartnerConfig};
+use crate::config::{Config, CouncilConfig, PartnerConfig, VaultConfig};
 use crate::data_dir::DataDir;
 use crate::partner::GRAPHQL_PATH;
 
@@ -149,7 +149,7 @@ pub(super) fn configuration(
 /// What waits for minutes elsewhere waits for a moment here, so that there is something to see.
 fn own_sections(base: &Config, place: Place) -> Config {
     let mut config = base.clone();
-    config.vault.master_key_file = None;
+    config.vault = VaultConfig::default();
     config.council = CouncilConfig { id: council(place).id.clone(), ..CouncilConfig::default() };
     config.partner = PartnerConfig {
         requests_per_minute: REQUESTS_PER_SECOND,

@@ -1,0 +1,127 @@
+//! How far a copy has come, kept beside the file of the log so that the same command goes on from there.
+//!
+//! Losing the file costs time and nothing else: the copy begins at the beginning, and what stands is not written twice.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use domain::envelope::Position;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::To;
+use super::error::CopyError;
+
+const FILE: &str = "copy-log.json";
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Checkpoint {
+    pub(super) to: To,
+    /// Of both logs.
+    pub(super) installation: Uuid,
+    /// Where the cluster is.
+    pub(super) cluster: String,
+    /// Every event of the source up to here stands in the target.
+    pub(super) position: Option<Position>,
+    /// The list of commands stands in the target; a file makes it by itself.
+    pub(super) commands: bool,
+    /// Both sides were found equal.
+    pub(super) equal: bool,
+}
+
+impl Checkpoint {
+    /// The beginning of a copy.
+    pub(super) const fn new(to: To, installation: Uuid, cluster: String) -> Self {
+        Self { to, installation, cluster, position: None, commands: false, equal: false }
+    }
+
+    /// Whether it tells of the copy that begins like this.
+    pub(super) fn is_of(&self, fresh: &Self) -> bool {
+        self.to == fresh.to && self.installation == fresh.installation && self.cluster == fresh.cluster
+    }
+
+    /// What stands in a folder; `None` when nothing does.
+    pub(super) fn read(folder: &Path) -> Result<Option<Self>, CopyError> {
+        let path = folder.join(FILE);
+        let read = match fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(io::Error::from),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => Err(error),
+        };
+        read.map(Some).map_err(|source| CopyError::Checkpoint { path, source })
+    }
+
+    /// Moves it. Written beside and moved into place, and durable: it never tells of more than was copied, and a crash
+    /// leaves the one before.
+    pub(super) fn write(&self, folder: &Path) -> Result<(), CopyError> {
+        self.try_write(folder).map_err(|source| CopyError::Checkpoint { path: folder.join(FILE), source })
+    }
+
+    fn try_write(&self, folder: &Path) -> io::Result<()> {
+        let path = folder.join(FILE);
+        let beside = path.with_extension("json.new");
+        let mut file = File::create(&beside)?;
+        file.write_all(&serde_json::to_vec(self)?)?;
+        file.sync_all()?;
+        fs::rename(&beside, &path)?;
+        File::open(folder)?.sync_all()
+    }
+
+    /// The copy is done; nothing is left to go on from.
+    pub(super) fn remove(folder: &Path) -> Result<(), CopyError> {
+        let path = folder.join(FILE);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(CopyError::Checkpoint { path, source }),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// The refusal of a checkpoint that does not fit.
+    pub(super) fn refused(folder: &Path, what: &'static str) -> CopyError {
+        CopyError::OtherCheckpoint { path: folder.join(FILE), what }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkpoint() -> Checkpoint {
+        Checkpoint::new(To::EventStoreDb, Uuid::from_u128(7), "esdb://one:2113,two:2113".to_owned())
+    }
+
+    #[test]
+    fn it_is_read_as_it_was_written_and_its_absence_too() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(Checkpoint::read(folder.path()).unwrap(), None);
+        let moved = Checkpoint { position: Some(Position::new(41)), commands: true, ..checkpoint() };
+        checkpoint().write(folder.path()).unwrap();
+        moved.write(folder.path()).unwrap();
+        assert_eq!(Checkpoint::read(folder.path()).unwrap(), Some(moved));
+        Checkpoint::remove(folder.path()).unwrap();
+        Checkpoint::remove(folder.path()).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_is_no_checkpoint_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        for text in ["", "{", "{}", r#"{"position":1}"#] {
+            fs::write(folder.path().join(FILE), text).unwrap();
+            let refused = Checkpoint::read(folder.path()).unwrap_err();
+            assert!(refused.to_string().contains(FILE), "{refused}");
+        }
+    }
+
+    #[test]
+    fn another_copy_is_known_by_its_ends() {
+        let fresh = checkpoint();
+        assert!(Checkpoint { position: Some(Position::new(1)), ..fresh.clone() }.is_of(&fresh));
+        assert!(!Checkpoint { to: To::Sqlite, ..fresh.clone() }.is_of(&fresh));
+        assert!(!Checkpoint { installation: Uuid::from_u128(8), ..fresh.clone() }.is_of(&fresh));
+        assert!(!Checkpoint { cluster: "esdb://three".to_owned(), ..fresh.clone() }.is_of(&fresh));
+    }
+}

@@ -1,0 +1,202 @@
+//! `baycase vault`: this process as a vault node, which keeps the keys of several nodes.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::net::TcpListener;
+
+use super::{Failure, Global};
+use crate::admin::{self, Readiness};
+use crate::config::{Config, VaultRole};
+use crate::data_dir::DataDir;
+use crate::metrics::Metrics;
+use crate::shutdown::Shutdown;
+use crate::telemetry;
+use crate::vault_node::node::VaultNode;
+use crate::vault_node::server;
+
+/// How often a standby looks whether its primary has said that it holds everything.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Keep the keys of several nodes.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  baycase vault --data /var/lib/baycase-vault --config vault.toml --create\n  baycase vault --data /var/lib/baycase-vault --config vault.toml\n\nThe section [vault_node] of the configuration names the certificates and the standby. No master key is needed here,\nand none should be: the keys in the vault are wrapped by it. Nodes find this one by `vault.url`; `baycase init` on one\nof them registers the master key's check value. `baycase backup` copies the folder."
+)]
+pub struct VaultArgs {
+    /// Make a vault where there is none. For the first start only.
+    #[arg(long)]
+    create: bool,
+    /// Where nodes come in; port 0 takes a free one and prints it.
+    #[arg(long)]
+    listen: Option<SocketAddr>,
+    /// Where to serve /livez, /readyz and /metrics; port 0 takes a free one and prints it.
+    #[arg(long)]
+    admin_listen: Option<SocketAddr>,
+}
+
+/// Serves until it is told to stop.
+///
+/// # Errors
+/// There is no vault and none may be made, it cannot be used, or an address is taken.
+pub async fn run(global: &Global, mut config: Config, args: VaultArgs) -> Result<(), Failure> {
+    if let Some(listen) = args.listen {
+        config.vault_node.listen = listen;
+    }
+    if let Some(listen) = args.admin_listen {
+        config.vault_node.admin_listen = listen;
+    }
+    let telemetry = telemetry::init(&config.telemetry)?;
+    for warning in config.validate()? {
+        tracing::warn!("{warning}");
+    }
+    let server = start_with(global, &config, args.create, Shutdown::listen()?).await?;
+    println!("vault on {}://{}", if server.is_tls { "https" } else { "http" }, server.addr);
+    println!("admin on http://{}", server.admin_addr);
+    server.shutdown.begun().await;
+    server.stop().await;
+    telemetry.shutdown().await;
+    Ok(())
+}
+
+/// A running vault node.
+#[derive(Debug)]
+pub struct VaultServer {
+    /// Where nodes come in.
+    pub addr: SocketAddr,
+    /// Whether both sides show certificates there.
+    pub is_tls: bool,
+    /// Where `/livez`, `/readyz` and `/metrics` answer.
+    pub admin_addr: SocketAddr,
+    shutdown: Shutdown,
+    grace: Duration,
+    node: Arc<VaultNode>,
+}
+
+impl VaultServer {
+    /// Whether primary and standby are known to hold the same keys.
+    #[must_use]
+    pub fn is_in_step(&self) -> bool {
+        self.node.is_in_step()
+    }
+
+    /// Stops: no new requests, those under way may end within the grace time, then the file is closed.
+    pub async fn stop(self) {
+        tracing::info!("Stopping");
+        if let Err(running) = self.shutdown.drain(self.grace).await {
+            tracing::warn!(tasks = ?running.tasks, "Stopped without waiting any longer for tasks under way");
+        }
+    }
+}
+
+/// Opens the vault and begins to serve.
+///
+/// # Errors
+/// There is no vault and none may be made, it cannot be used, or an address is taken.
+pub async fn start(global: &Global, config: &Config, create: bool) -> Result<VaultServer, Failure> {
+    start_with(global, config, create, Shutdown::new()).await
+}
+
+async fn start_with(
+    global: &Global,
+    config: &Config,
+    create: bool,
+    shutdown: Shutdown,
+) -> Result<VaultServer, Failure> {
+    let dir = DataDir::new(&global.data);
+    if create {
+        std::fs::create_dir_all(dir.root())?;
+    }
+    let settings = &config.vault_node;
+    let node = server::open(&dir.vault_path(), settings, create)?;
+    let metrics = Arc::new(Metrics::new(telemetry::resource(&config.telemetry))?);
+    node.observe(&metrics);
+    let readiness = Readiness::expecting(&["accepting"]);
+    let admin_listener = TcpListener::bind(settings.admin_listen).await?;
+    let admin_addr = admin_listener.local_addr()?;
+    let (addr, is_tls) = server::serve(&shutdown, settings, Arc::clone(&node)).await?;
+    let (token, routes) = (shutdown.token(), admin::admin_routes(readiness.clone(), metrics));
+    shutdown.spawn_vital("admin", async move {
+        let served = axum::serve(admin_listener, routes).with_graceful_shutdown(token.cancelled_owned()).await;
+        if let Err(error) = served {
+            tracing::error!(error = %error, "The listener `admin` ended");
+        }
+    });
+    match settings.role {
+        VaultRole::Primary => keep_standby(&shutdown, &node),
+        VaultRole::Standby => watch(&shutdown, &node, &readiness),
+    }
+    readiness.set("accepting", Ok(()));
+    tracing::info!(vault.addr = %addr, vault.role = ?settings.role, "Keeping keys on {addr}");
+    Ok(VaultServer { addr, is_tls, admin_addr, shutdown, grace: config.server.shutdown_grace(), node })
+}
+
+fn keep_standby(shutdown: &Shutdown, node: &Arc<VaultNode>) {
+    let (node, token) = (Arc::clone(node), shutdown.token());
+    shutdown.spawn_named("standby", async move { node.keep_standby(token).await });
+}
+
+/// A standby is ready when its primary has said that it holds everything.
+fn watch(shutdown: &Shutdown, node: &Arc<VaultNode>, readiness: &Readiness) {
+    let (node, readiness, token) = (Arc::clone(node), readiness.clone(), shutdown.token());
+    readiness.set("in-step", Err("its primary has not said so".to_owned()));
+    shutdown.spawn_named("standby-watch", async move {
+        loop {
+            let condition = if node.is_in_step() { Ok(()) } else { Err("its primary has not said so".to_owned()) };
+            readiness.set("in-step", condition);
+            tokio::select! {
+                () = token.cancelled() => return,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn global(data: &Path) -> Global {
+        Global { data: data.to_owned(), config: None }
+    }
+
+    fn config() -> Config {
+        let mut config = Config::default();
+        config.vault_node.listen = "127.0.0.1:0".parse().unwrap();
+        config.vault_node.admin_listen = "127.0.0.1:0".parse().unwrap();
+        config
+    }
+
+    #[tokio::test]
+    async fn a_vault_is_made_only_when_that_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("vault");
+        let missing = start(&global(&data), &config(), false).await.unwrap_err().to_string();
+        assert!(missing.contains("there is no vault"), "{missing}");
+        assert!(!data.exists());
+        start(&global(&data), &config(), true).await.unwrap().stop().await;
+        start(&global(&data), &config(), false).await.unwrap().stop().await;
+    }
+
+    #[tokio::test]
+    async fn nothing_but_this_machine_is_served_without_certificates() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config();
+        config.vault_node.listen = "0.0.0.0:0".parse().unwrap();
+        let refused = start(&global(folder.path()), &config, true).await.unwrap_err().to_string();
+        assert!(refused.contains("without certificates"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_folder_is_served_by_one_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = start(&global(folder.path()), &config(), true).await.unwrap();
+        let locked = start(&global(folder.path()), &config(), false).await.unwrap_err().to_string();
+        assert!(locked.contains("open in another process"), "{locked}");
+        first.stop().await;
+    }
+}

@@ -1,0 +1,107 @@
+//! The sections `log.eventstore` and `node`.
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret as _;
+
+use super::{Config, ConfigError, Environment, KnownKeys, LogEngine, load};
+
+const CLUSTER: &str = "[log]\nengine = \"eventstoredb\"\n[log.eventstore]\nconnection = \"esdb://a:2113,b:2113\"\n";
+
+/// The key that a validation refuses.
+fn refused(change: impl Fn(&mut Config)) -> Option<String> {
+    let mut config = Config::default();
+    change(&mut config);
+    match config.validate() {
+        Ok(_) => None,
+        Err(ConfigError::Invalid { key, .. }) => Some(key),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_file_names_the_cluster() {
+    let config = load(Some(CLUSTER), &[], &[]).unwrap();
+    assert_eq!(config.log.engine, LogEngine::EventStoreDb);
+    assert_eq!(config.log.eventstore.connection.as_deref(), Some("esdb://a:2113,b:2113"));
+    assert_eq!(config.log.eventstore.attempt_timeout(), Duration::from_secs(5));
+    assert_eq!(config.log.readers, 4, "the rest is the default");
+    let warned: Vec<_> = config.validate().unwrap().iter().map(|warning| warning.keys[0]).collect();
+    assert_eq!(warned, ["node.evidence_dir", "vault.url"]);
+}
+
+#[test]
+fn variables_and_flags_reach_a_table_inside_of_a_section() {
+    let environment = [
+        ("BAYCASE_LOG__ENGINE", "eventstoredb"),
+        ("BAYCASE_LOG__EVENTSTORE__CONNECTION", "esdb+discover://cluster:2113"),
+        ("BAYCASE_LOG__EVENTSTORE__USER", "baycase"),
+        ("BAYCASE_LOG__READERS", "2"),
+        ("BAYCASE_NODE__NAME", "node-b"),
+    ];
+    let config = load(Some(CLUSTER), &environment, &[("log.eventstore.timeout_ms", "300")]).unwrap();
+    assert_eq!(config.log.eventstore.connection.as_deref(), Some("esdb+discover://cluster:2113"));
+    assert_eq!(config.log.eventstore.user.as_deref(), Some("baycase"));
+    assert_eq!(config.log.eventstore.timeout_ms, 300);
+    assert_eq!((config.log.readers, config.node.name.as_deref()), (2, Some("node-b")));
+    assert!(KnownKeys::of_defaults().iter().any(|key| key == ("log.eventstore", "connection")));
+}
+
+#[test]
+fn an_unknown_key_of_the_inner_table_is_named_with_the_known_ones() {
+    for result in [
+        load(None, &[("BAYCASE_LOG__EVENTSTORE__CONECTION", "x")], &[]),
+        load(None, &[], &[("log.eventstore.conection", "x")]),
+    ] {
+        let Err(ConfigError::UnknownKey { expected, .. }) = result else { panic!("{result:?}") };
+        assert!(expected.contains("connection"), "{expected}");
+    }
+    let found = load(Some("[log.eventstore]\nconection = \"x\"\n"), &[], &[]);
+    assert!(matches!(found, Err(ConfigError::UnknownKey { ref key, .. }) if key.contains("conection")), "{found:?}");
+    assert!(matches!(load(None, &[("BAYCASE_LOG__EVENTSTORE", "x")], &[]), Err(ConfigError::UnknownKey { .. })));
+}
+
+#[test]
+fn the_password_is_read_apart_and_never_shown() {
+    let environment = Environment::from_pairs([("BAYCASE_EVENTSTORE_PASSWORD", "changeit")]);
+    assert_eq!(Config::load(None, &environment, &[]).unwrap(), Config::default());
+    assert_eq!(environment.eventstore_password().unwrap().expose_secret(), "changeit");
+    let mut config = Config::default();
+    config.log.eventstore.connection = Some("esdb://admin:changeit@a:2113,b:2113?tls=true".to_owned());
+    let shown = config.to_masked_toml().unwrap();
+    assert!(shown.contains("esdb://***@a:2113,b:2113?tls=true") && !shown.contains("changeit"), "{shown}");
+}
+
+#[test]
+fn what_a_cluster_needs_is_asked_for() {
+    let key = |name: &str| Some(format!("log.eventstore.{name}"));
+    assert_eq!(refused(|c| c.log.engine = LogEngine::EventStoreDb), key("connection"));
+    for (connection, good) in [
+        ("esdb://127.0.0.1:2113?tls=false", true),
+        ("esdb+discover://cluster.example.org", true),
+        ("http://cluster.example.org", false),
+        ("esdb://", false),
+        ("esdb://?tls=false", false),
+        ("esdb://admin:changeit@a:2113", false),
+        ("esdb://a:2113?userCertFile=a@b", true),
+    ] {
+        let refused = refused(|c| c.log.eventstore.connection = Some(connection.to_owned()));
+        assert_eq!(refused, if good { None } else { key("connection") }, "{connection}");
+    }
+    assert_eq!(refused(|c| c.log.eventstore.password_file = Some("p".into())), key("password_file"));
+    assert_eq!(refused(|c| c.log.eventstore.user = Some(" ".to_owned())), key("user"));
+    assert_eq!(refused(|c| c.log.eventstore.client_key_file = Some("k".into())), key("client_cert_file"));
+}
+
+#[test]
+fn limits_hold_at_the_edge_and_refuse_one_past_it() {
+    let timeout = |millis| refused(|c| c.log.eventstore.timeout_ms = millis).is_none();
+    assert_eq!([99, 100, 600_000, 600_001].map(timeout), [false, true, true, false]);
+    let ttl = |millis| refused(|c| c.node.lease_ttl_ms = millis).is_none();
+    assert_eq!([299, 300, 600_000, 600_001].map(ttl), [false, true, true, false]);
+    let name = |name: String| refused(|c| c.node.name = Some(name.clone())).is_none();
+    assert!(name("node-1.a_B".to_owned()) && name("n".repeat(64)));
+    for bad in [String::new(), "n".repeat(65), "a b".to_owned(), "节点".to_owned(), "a/b".to_owned()] {
+        assert!(!name(bad.clone()), "{bad}");
+    }
+}

@@ -1,0 +1,261 @@
+//! What a vault node answers. Nothing of a key is in its log, and no key is ever opened here.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::serve::ListenerExt as _;
+use axum::{Json, Router};
+use event_log::vault::file::FileKeys;
+use event_log::vault::keys::{Answer, Cursor, KEYS_PER_CALL_MAX, KeyRow, KeyStore as _, News, StoredKey};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::TcpListener;
+
+use super::link::{Link, client};
+use super::mirror::{Mirror, local};
+use super::node::VaultNode;
+use super::wire::{
+    BODY_BYTES_MAX, Bytes, CHECK_VALUE, CheckRequest, DESTROY, DESTROYED_SINCE, DestroyRequest, FIND, Fault, FaultBody,
+    FaultCode, FindRequest, Gone, INSERT_MISSING, InsertRequest, MIRROR_CHECK_VALUE, MIRROR_MERGE, MIRROR_ROWS,
+    MergeRequest, Micros, Reply, Row, RowsRequest, SinceRequest, Stored, check_count,
+};
+use crate::commands::Failure;
+use crate::config::VaultNodeConfig;
+use crate::edge::body::{self, Unread};
+use crate::partner::tls::{TlsFiles, TlsListener, server_config};
+use crate::shutdown::Shutdown;
+
+/// Time for the body of a request to come in.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Opens the file at `path` for a vault node, or makes one where there is none and `create` says so.
+///
+/// # Errors
+/// The file cannot be used, or the certificates towards the standby cannot.
+pub fn open(path: &Path, config: &VaultNodeConfig, create: bool) -> Result<Arc<VaultNode>, Failure> {
+    let keys = Arc::new(FileKeys::open(path, create)?);
+    let mirror = match &config.standby {
+        Some(url) => {
+            let http = client(files(config).as_ref(), config.standby_timeout())?;
+            Some(Mirror::new(Link::new(http, url)?, config.standby_required))
+        }
+        None => None,
+    };
+    Ok(Arc::new(VaultNode::new(keys, config.role, mirror)))
+}
+
+/// Binds the listener and begins to serve; answers where, and whether over TLS.
+///
+/// # Errors
+/// The address is taken, or the certificates cannot be used.
+pub async fn serve(
+    shutdown: &Shutdown,
+    config: &VaultNodeConfig,
+    node: Arc<VaultNode>,
+) -> Result<(SocketAddr, bool), Failure> {
+    let tls = files(config).as_ref().map(server_config).transpose()?;
+    let listener = TcpListener::bind(config.listen).await?;
+    let addr = listener.local_addr()?;
+    if tls.is_none() && !addr.ip().is_loopback() {
+        return Err("without certificates a vault node serves this machine alone: set vault_node.listen to a loopback \
+                    address, or vault_node.cert_file, key_file and client_ca_file"
+            .into());
+    }
+    let is_tls = tls.is_some();
+    let (routes, token) = (router(node), shutdown.token());
+    shutdown.spawn_vital("vault", async move {
+        let served = match tls {
+            Some(tls) => {
+                let listener = TlsListener::new(listener, tls).for_clients("the vault's nodes");
+                axum::serve(listener, routes).with_graceful_shutdown(token.cancelled_owned()).await
+            }
+            None => {
+                // Answers are small and waited for; a system that refuses this only makes them slower.
+                let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+                axum::serve(listener, routes).with_graceful_shutdown(token.cancelled_owned()).await
+            }
+        };
+        if let Err(error) = served {
+            tracing::error!(error = %error, "The listener of the vault node ended");
+        }
+    });
+    Ok((addr, is_tls))
+}
+
+/// The certificates, where all three are named; the configuration refuses to name some of them.
+fn files(config: &VaultNodeConfig) -> Option<TlsFiles> {
+    let (certificate, key) = (config.cert_file.clone()?, config.key_file.clone()?);
+    Some(TlsFiles { certificate, key, client_ca: config.client_ca_file.clone()? })
+}
+
+/// The routes of a vault node.
+pub(super) fn router(node: Arc<VaultNode>) -> Router {
+    Router::new()
+        .route(FIND, post(find))
+        .route(INSERT_MISSING, post(insert_missing))
+        .route(DESTROY, post(destroy))
+        .route(DESTROYED_SINCE, post(destroyed_since))
+        .route(CHECK_VALUE, post(check_value))
+        .route(MIRROR_MERGE, post(mirror_merge))
+        .route(MIRROR_ROWS, post(mirror_rows))
+        .route(MIRROR_CHECK_VALUE, post(mirror_check_value))
+        .with_state(node)
+}
+
+type Node = State<Arc<VaultNode>>;
+
+async fn find(State(node): Node, body: Body) -> Response {
+    respond(&node, found(&node, body).await)
+}
+
+async fn found(node: &VaultNode, body: Body) -> Result<Reply<Vec<Option<Stored>>>, Fault> {
+    let ask: FindRequest = read(body).await?;
+    check_count(ask.subjects.len())?;
+    node.must_know_everything()?;
+    let Answer { given, as_of } = node.find(ask.subjects).await?;
+    let given = given.into_iter().map(|key| key.map(Stored::from)).collect();
+    Ok(node.reply(Answer { given, as_of }))
+}
+
+async fn insert_missing(State(node): Node, body: Body) -> Response {
+    respond(&node, inserted(&node, body).await)
+}
+
+async fn inserted(node: &VaultNode, body: Body) -> Result<Reply<Vec<Stored>>, Fault> {
+    let ask: InsertRequest = read(body).await?;
+    check_count(ask.keys.len())?;
+    node.must_be_primary()?;
+    let Micros(created_at) = ask.at;
+    let rows = ask.keys.into_iter().map(|made| {
+        let key = StoredKey::Wrapped(made.wrapped.0);
+        KeyRow { subject: made.subject, created_at, key }
+    });
+    let standing = node.insert(rows.collect()).await?;
+    Ok(node.reply(stored(standing)))
+}
+
+async fn destroy(State(node): Node, body: Body) -> Response {
+    respond(&node, destroyed(&node, body).await)
+}
+
+async fn destroyed(node: &VaultNode, body: Body) -> Result<Reply<Micros>, Fault> {
+    let ask: DestroyRequest = read(body).await?;
+    node.must_be_primary()?;
+    let Answer { given, as_of } = node.destroy(ask.subject, ask.at.0).await?;
+    tracing::info!(vault.subject = %ask.subject, "Destroyed the key of subject `{}`", ask.subject);
+    Ok(node.reply(Answer { given: Micros(given), as_of }))
+}
+
+async fn destroyed_since(State(node): Node, body: Body) -> Response {
+    respond(&node, news(&node, body).await)
+}
+
+async fn news(node: &VaultNode, body: Body) -> Result<Reply<Gone>, Fault> {
+    let ask: SinceRequest = read(body).await?;
+    node.must_know_everything()?;
+    let since: Option<Cursor> = ask.since.map(Cursor::from);
+    let news = local(node.keys(), move |keys| keys.destroyed_since(since)).await?;
+    let as_of = news.upto();
+    let given = match news {
+        News::Destroyed { subjects, .. } => Some(subjects),
+        News::Lost { .. } => None,
+    };
+    Ok(node.reply(Answer { given, as_of }))
+}
+
+async fn check_value(State(node): Node, body: Body) -> Response {
+    respond(&node, checked(&node, body).await)
+}
+
+async fn checked(node: &VaultNode, body: Body) -> Result<Reply<Option<Bytes>>, Fault> {
+    let ask: CheckRequest = read(body).await?;
+    let given = match ask.value {
+        Some(Bytes(value)) => {
+            node.must_be_primary()?;
+            Some(node.register(value).await?)
+        }
+        None => {
+            node.must_know_everything()?;
+            local(node.keys(), FileKeys::check_value).await?
+        }
+    };
+    Ok(node.reply(Answer { given: given.map(Bytes), as_of: node.keys().head() }))
+}
+
+async fn mirror_check_value(State(node): Node, body: Body) -> Response {
+    respond(&node, mirror_checked(&node, body).await)
+}
+
+async fn mirror_checked(node: &VaultNode, body: Body) -> Result<Reply<Option<Bytes>>, Fault> {
+    let ask: CheckRequest = read(body).await?;
+    node.must_be_standby()?;
+    let given = local(node.keys(), move |keys| match ask.value {
+        Some(Bytes(value)) => keys.register_check_value(&value).map(Some),
+        None => keys.check_value(),
+    })
+    .await?;
+    Ok(node.reply(Answer { given: given.map(Bytes), as_of: node.keys().head() }))
+}
+
+async fn mirror_merge(State(node): Node, body: Body) -> Response {
+    respond(&node, merged(&node, body).await)
+}
+
+async fn merged(node: &VaultNode, body: Body) -> Result<Reply<Vec<Stored>>, Fault> {
+    let ask: MergeRequest = read(body).await?;
+    check_count(ask.rows.len())?;
+    node.must_be_standby()?;
+    let rows = ask.rows.into_iter().map(KeyRow::from).collect();
+    let merged = node.merge(rows, ask.in_step_with).await?;
+    Ok(node.reply(stored(merged)))
+}
+
+async fn mirror_rows(State(node): Node, body: Body) -> Response {
+    respond(&node, rows(&node, body).await)
+}
+
+async fn rows(node: &VaultNode, body: Body) -> Result<Reply<Vec<Row>>, Fault> {
+    let ask: RowsRequest = read(body).await?;
+    node.must_be_standby()?;
+    let limit = u32::try_from(KEYS_PER_CALL_MAX).unwrap_or(u32::MAX);
+    let rows = local(node.keys(), move |keys| keys.rows_after(ask.after, limit)).await?;
+    let given = rows.into_iter().map(Row::from).collect();
+    Ok(node.reply(Answer { given, as_of: node.keys().head() }))
+}
+
+fn stored(answer: Answer<Vec<StoredKey>>) -> Answer<Vec<Stored>> {
+    Answer { given: answer.given.into_iter().map(Stored::from).collect(), as_of: answer.as_of }
+}
+
+fn respond<T: Serialize>(node: &VaultNode, done: Result<Reply<T>, Fault>) -> Response {
+    match done {
+        Ok(reply) => Json(reply).into_response(),
+        Err(fault) => {
+            node.refused();
+            let (code, status) = fault.code.as_sent();
+            tracing::warn!(vault.code = code, "Refused a request ({code}): {fault}");
+            (status, Json(FaultBody { code: code.to_owned(), message: fault.message })).into_response()
+        }
+    }
+}
+
+async fn read<A: DeserializeOwned>(body: Body) -> Result<A, Fault> {
+    let invalid = |message: String| Fault::new(FaultCode::Invalid, message);
+    let text = body::read(body, BODY_BYTES_MAX, BODY_TIMEOUT).await.map_err(|unread| {
+        invalid(match unread {
+            Unread::TooLong => format!("a request has at most {BODY_BYTES_MAX} bytes"),
+            Unread::TooSlow => "the request did not come in time".to_owned(),
+            Unread::Broken => "the request broke off".to_owned(),
+        })
+    })?;
+    // What came may hold keys: the parser's words could quote them.
+    serde_json::from_slice(&text).map_err(|error| {
+        invalid(format!("the request cannot be read, at line {} column {}", error.line(), error.column()))
+    })
+}
