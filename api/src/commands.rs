@@ -3,12 +3,14 @@
 
 pub mod backup;
 pub mod bench;
+pub mod config;
 pub mod deadline;
 pub mod demo;
 pub mod export;
 pub mod import;
 pub mod init;
 pub mod partner;
+pub mod path_error;
 pub mod rebuild;
 pub mod replay;
 pub mod serve;
@@ -79,7 +81,7 @@ pub enum Command {
     Partner(partner::PartnerArgs),
     /// Print the GraphQL schema.
     Schema(SchemaArgs),
-    /// Print the configuration in force, secrets masked.
+    /// Print the configuration in force, secrets masked, and what in it a server refuses.
     Config,
 }
 
@@ -116,7 +118,7 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
             let sdl = if args.partner { crate::partner::schema::sdl() } else { graphql::sdl() };
             std::io::stdout().lock().write_all(sdl.as_bytes())?;
         }
-        Command::Config => std::io::stdout().lock().write_all(config.to_masked_toml()?.as_bytes())?,
+        Command::Config => return config::run(&config),
         Command::Deadline(args) => deadline::run(&args)?,
         Command::Token(args) => token::run(global, &config, &args)?,
         Command::Verify(args) => return verify::run(global, &args),

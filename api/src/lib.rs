@@ -13,6 +13,7 @@ pub mod gatekeeper;
 pub mod generator;
 pub mod graphql;
 pub mod limiter;
+pub mod listen;
 pub mod metrics;
 pub mod partner;
 pub mod process;

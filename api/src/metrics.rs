@@ -1,5 +1,7 @@
 //! Counters, histograms and gauges, in the text format that Prometheus reads.
 
+mod listeners;
+
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -10,6 +12,10 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::{Registry, TextEncoder};
+
+use self::listeners::Listeners;
+
+pub use self::listeners::Connections;
 
 /// Content type of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -92,6 +98,7 @@ pub struct Metrics {
     graphql_requests: Counter<u64>,
     graphql_request_seconds: Histogram<f64>,
     projections: Arc<Projections>,
+    listeners: Listeners,
     log_position: Arc<LogPosition>,
     meter: Meter,
     /// The instruments end with it.
@@ -113,6 +120,7 @@ impl Metrics {
         let projections = Arc::new(Projections::default());
         let log_position = Arc::new(LogPosition::default());
         observe_lag(&meter, &projections);
+        let listeners = Listeners::shown_by(&meter);
         observe_position(&meter, &log_position);
         observe_memory(&meter);
         Ok(Self {
@@ -128,6 +136,7 @@ impl Metrics {
                 "Time from a GraphQL request to its answer",
             ),
             projections,
+            listeners,
             log_position,
             meter,
             _provider: provider,
@@ -150,6 +159,11 @@ impl Metrics {
         let mut projections = self.projections.write().unwrap_or_else(PoisonError::into_inner);
         projections.retain(|(known, _)| *known != name);
         projections.push((name, Box::new(look)));
+    }
+
+    /// Asks `look` for the connections of a listener whenever metrics are read. It must answer at once.
+    pub fn observe_connections(&self, name: &'static str, look: impl Fn() -> Connections + Send + Sync + 'static) {
+        self.listeners.add(name, Box::new(look));
     }
 
     /// Asks `look` for the last position of the log whenever metrics are read. It must answer at once.

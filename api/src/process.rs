@@ -3,6 +3,7 @@
 //! No append spans two streams. This process manager reads the log and issues commands whose ids are derived from
 //! the events that cause them, so a crash in between is caught up and never doubled.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use domain::complaint::register::Register;
@@ -29,7 +30,7 @@ pub enum ChainError {
     #[error("the log could not be read")]
     Read(#[source] ReadError),
     #[error("the place reached cannot be kept")]
-    Bookmark(#[source] std::io::Error),
+    Bookmark(#[source] io::Error),
     #[error("a complaint of the filing could not be registered")]
     Register(#[source] ExecuteError<Rejection>),
 }
@@ -104,10 +105,11 @@ impl Bookmark {
     ///
     /// # Errors
     /// The data folder cannot be written.
-    pub fn write(&self, position: Position) -> std::io::Result<()> {
+    pub fn write(&self, position: Position) -> io::Result<()> {
         let beside = self.0.with_extension("position.new");
-        std::fs::write(&beside, position.to_string())?;
-        std::fs::rename(&beside, &self.0)
+        // The system does not say which file it means.
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("`{}`: {error}", self.0.display()));
+        std::fs::write(&beside, position.to_string()).and_then(|()| std::fs::rename(&beside, &self.0)).map_err(named)
     }
 }
 

@@ -19,6 +19,7 @@ mod error;
 mod facts;
 mod feed;
 mod follower;
+mod following;
 mod hash;
 mod ledger;
 mod measure;
@@ -42,7 +43,8 @@ mod tests;
 
 pub use error::{ApplyError, NotYet, OpenError, QueryError};
 pub use facts::{FactsError, FactsReader, NoFacts};
-pub use follower::{Follower, FollowerState, Lag, Now};
+pub use follower::{Follower, Lag, Now};
+pub use following::{FollowerState, Following, Follows, Stuck};
 pub use measure::{Counts, Measure};
 pub use models::{ReadModelOptions, ReadModels};
 pub use parity::{ParityReport, TableParity};
