@@ -3,6 +3,7 @@
 
 pub mod backup;
 pub mod bench;
+pub mod config;
 pub mod copy_log;
 pub mod deadline;
 pub mod demo;
@@ -10,6 +11,7 @@ pub mod export;
 pub mod import;
 pub mod init;
 pub mod partner;
+pub mod path_error;
 pub mod rebuild;
 pub mod replay;
 pub mod serve;
@@ -86,7 +88,7 @@ pub enum Command {
     Partner(partner::PartnerArgs),
     /// Print the GraphQL schema.
     Schema(SchemaArgs),
-    /// Print the configuration in force, secrets masked.
+    /// Print the configuration in force, secrets masked, and what in it a server refuses.
     Config,
     /// Print the version, and which events of a log this program can read.
     Version(version::VersionArgs),
@@ -125,7 +127,7 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
             let sdl = if args.partner { crate::partner::schema::sdl() } else { graphql::sdl() };
             std::io::stdout().lock().write_all(sdl.as_bytes())?;
         }
-        Command::Config => std::io::stdout().lock().write_all(config.to_masked_toml()?.as_bytes())?,
+        Command::Config => return config::run(&config),
         Command::Version(args) => version::run(&args)?,
         Command::Deadline(args) => deadline::run(&args)?,
         Command::Token(args) => token::run(global, &config, &args)?,

@@ -4,6 +4,7 @@
 //! an error in any of them. Nothing else in the program reads a variable of the environment.
 
 mod layers;
+mod origins;
 mod sections;
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,8 @@ use figment::error::Kind;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use self::layers::{KnownKeys, Layer, Setting};
+use self::layers::{DEFAULTS, FLAGS, KnownKeys, Layer, Setting};
+use self::origins::{NOWHERE, Origins};
 
 pub use self::layers::Environment;
 pub use self::sections::{
@@ -60,6 +62,9 @@ pub struct Config {
     pub council: CouncilConfig,
     /// The exchange with partner councils.
     pub partner: PartnerConfig,
+    /// Where each value came from, for the errors that a validation finds.
+    #[serde(skip)]
+    origins: Origins,
 }
 
 impl Config {
@@ -67,23 +72,47 @@ impl Config {
     ///
     /// `file` comes from `--config`; without it `BAYCASE_CONFIG` may name one. `overrides` are flags as
     /// `("server.listen", value)`. The result is typed but not yet validated: see [`Config::validate`].
+    ///
+    /// # Errors
+    /// A source cannot be read, or holds a key that is unknown or a value that its key cannot take; the text names the
+    /// source and the key.
     pub fn load(
         file: Option<&Path>,
         environment: &Environment,
         overrides: &[(&str, String)],
     ) -> Result<Self, ConfigError> {
         let known = KnownKeys::of_defaults();
-        let mut layers = vec![Layer::from_toml("the built-in defaults", DEFAULT_TOML)?];
+        let mut layers = vec![Layer::from_toml(DEFAULTS, DEFAULT_TOML)?];
         let file = file.map(Path::to_path_buf).or_else(|| environment.config_file());
         if let Some(path) = file {
             layers.push(Layer::from_file(&path)?);
         }
         layers.push(environment.layer(&known)?);
         let flags = overrides.iter().map(|(key, value)| Setting { name: key, key: (*key).to_owned(), value });
-        layers.push(Layer::from_settings("the command line", flags, &known)?);
+        layers.push(Layer::from_settings(FLAGS, flags, &known)?);
 
+        let origins = Origins::of(&layers);
         let figment = layers.into_iter().fold(Figment::new(), |figment, layer| figment.merge(layer));
-        figment.extract().map_err(|error| ConfigError::from_extraction(&error))
+        match figment.extract::<Self>() {
+            Ok(config) => Ok(Self { origins, ..config }),
+            Err(error) => Err(ConfigError::from_extraction(&error, &origins)),
+        }
+    }
+
+    /// The error of a file or folder that `key` names, found out when it was to be used.
+    pub fn unusable(
+        &self,
+        key: &str,
+        path: &Path,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> ConfigError {
+        let place = self.origins.place(key).unwrap_or(NOWHERE).to_owned();
+        ConfigError::Unusable { key: key.to_owned(), place, path: path.to_owned(), source: source.into() }
+    }
+
+    /// Says that a value was given by a flag after everything was read, so that an error about it does not name a file.
+    pub fn given_by_flag(&mut self, key: &str) {
+        self.origins.set(key, FLAGS);
     }
 
     /// The configuration as TOML, with whatever could be a secret masked. Keys without a value are left out.
@@ -168,17 +197,45 @@ pub enum ConfigError {
         /// What is wrong, as the rest of the sentence.
         reason: String,
     },
+    /// A file or folder that a key names and that is of no use.
+    #[error("configuration key `{key}` in {place} names `{}`, which cannot be used", .path.display())]
+    Unusable {
+        /// The key.
+        key: String,
+        /// The source it came from.
+        place: String,
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 impl ConfigError {
-    fn from_extraction(error: &figment::Error) -> Self {
-        let key = error.path.join(".");
+    /// The key that is wrong, as it was written; none where a whole source is.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::Read { .. } | Self::Syntax { .. } => None,
+            Self::UnknownKey { key, .. } | Self::Invalid { key, .. } | Self::Unusable { key, .. } => Some(key),
+        }
+    }
+
+    fn from_extraction(error: &figment::Error, origins: &Origins) -> Self {
+        let mut path = error.path.clone();
+        if let Kind::MissingField(field) = &error.kind {
+            path.push(field.clone().into_owned());
+        }
+        let key = path.join(".");
+        // A value that is missing came from nowhere; what it is missing in did not.
         let place = match &error.metadata {
-            Some(metadata) => metadata.name.to_string(),
-            None => "the configuration".to_owned(),
+            Some(metadata) => metadata.name.clone().into_owned(),
+            None => origins.place(&key).unwrap_or(NOWHERE).to_owned(),
         };
         match &error.kind {
             Kind::UnknownField(_, expected) => Self::UnknownKey { key, place, expected: expected.join(", ") },
+            Kind::MissingField(_) => Self::Invalid { key, place, reason: "is missing".to_owned() },
             other => Self::Invalid { key, place, reason: format!("is not usable: {other}") },
         }
     }

@@ -12,6 +12,7 @@ use projections::{FactsError, FactsReader, OpenError, ReadModelOptions, ReadMode
 use secrecy::ExposeSecret as _;
 
 use crate::commands::Failure;
+use crate::commands::path_error::at;
 use crate::config::{Config, Environment, LogEngine};
 use crate::log::{AnyReader, Cluster, FolderLock, OpenedLog, eventstore_options};
 use crate::vault_node;
@@ -86,6 +87,12 @@ impl DataDir {
         self.root.join("read-models.origin.json")
     }
 
+    /// When the newest signature of each key of a partner was made, so that none is good once more after a restart.
+    #[must_use]
+    pub fn signatures_path(&self) -> PathBuf {
+        self.root.join("signatures-seen.json")
+    }
+
     /// The master key that was made in the folder, if any.
     #[must_use]
     pub fn master_key_path(&self) -> PathBuf {
@@ -148,7 +155,7 @@ impl DataDir {
         stamp: event_log::memory::Stamp,
     ) -> Result<Arc<SqliteLog>, Failure> {
         if create {
-            std::fs::create_dir_all(&self.root)?;
+            std::fs::create_dir_all(&self.root).map_err(at(&self.root, "cannot be made"))?;
         }
         let options = SqliteOptions { create, ..log_options(config, stamp) };
         Ok(Arc::new(SqliteLog::open(&self.log_path(), options)?))
@@ -218,13 +225,16 @@ impl DataDir {
 
     fn master_key(&self, config: &Config) -> Result<MasterKey, Failure> {
         if let Some(value) = Environment::of_process()?.master_key() {
-            return Ok(MasterKey::from_env_value(value.expose_secret())?);
+            let key = MasterKey::from_env_value(value.expose_secret());
+            return key.map_err(|error| format!("BAYCASE_MASTER_KEY in the environment: {error}").into());
         }
         if let Some(path) = &config.vault.master_key_file {
-            return Ok(MasterKey::from_file(path)?);
+            let key = MasterKey::from_file(path);
+            return key.map_err(|error| config.unusable("vault.master_key_file", path, error).into());
         }
-        if self.master_key_path().exists() {
-            return Ok(MasterKey::from_file(&self.master_key_path())?);
+        let path = self.master_key_path();
+        if path.exists() {
+            return MasterKey::from_file(&path).map_err(at(&path, "cannot be used as the master key"));
         }
         Err("there is no master key for the vault: set `vault.master_key_file` in the configuration or \
              BAYCASE_MASTER_KEY in the environment (32 bytes in base64)"

@@ -26,14 +26,22 @@ pub(crate) mod body;
 pub mod document;
 mod execution;
 pub mod fault;
+mod host;
 pub mod http;
+mod json;
 pub mod limits;
 mod message;
 pub mod negotiation;
 pub mod sse;
+mod stray;
 #[cfg(test)]
 mod testing;
 pub mod ws;
+
+pub(crate) use self::host::conflict;
+pub use self::host::one_host;
+pub(crate) use self::stray::other_method;
+pub use self::stray::with_typed_refusals;
 
 /// Longest time a connection's expiry timer is set to; a token that lives longer is cut off here.
 const CONNECTION_LIFE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -62,6 +70,8 @@ pub struct EdgeLimits {
     pub aliases_max: usize,
     /// Expanded directives. One more is `DOCUMENT_TOO_COMPLEX`.
     pub directives_max: usize,
+    /// Fields at the root of a mutation, `__typename` not counted. One more is `TOO_MANY_MUTATION_FIELDS`.
+    pub mutation_fields_max: usize,
     /// Bytes of one WebSocket message. One more closes the connection with 1009.
     pub ws_message_bytes_max: usize,
     /// Operations open at once on one WebSocket connection. One more is `TOO_MANY_SUBSCRIPTIONS` for that operation.
@@ -88,6 +98,7 @@ impl Default for EdgeLimits {
             fields_max: 1_000,
             aliases_max: 30,
             directives_max: 50,
+            mutation_fields_max: 1_000,
             ws_message_bytes_max: 256 * 1024,
             ws_subscriptions_max: 16,
             subscriptions_max: 1_000,
@@ -176,8 +187,8 @@ pub struct RequestFacts {
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
 
-/// The first code of an answer to a request that was not executed; in the extensions of the response, for the layers
-/// in front of the edge.
+/// The first code of an answer to a request that was not executed, or that was and gave a field an argument which does
+/// not fit; in the extensions of the response, for the layers in front of the edge.
 #[derive(Debug, Clone)]
 pub struct Refused(pub String);
 

@@ -16,6 +16,7 @@ pub mod generator;
 pub mod graphql;
 pub mod leases;
 pub mod limiter;
+pub mod listen;
 pub mod log;
 pub mod metrics;
 pub mod node;

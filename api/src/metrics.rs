@@ -1,6 +1,7 @@
 //! Counters, histograms and gauges, in the text format that Prometheus reads.
 
 mod cluster;
+mod listeners;
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,6 +13,10 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::{Registry, TextEncoder};
+
+use self::listeners::Listeners;
+
+pub use self::listeners::Connections;
 
 /// Content type of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -94,6 +99,7 @@ pub struct Metrics {
     graphql_requests: Counter<u64>,
     graphql_request_seconds: Histogram<f64>,
     projections: Arc<Projections>,
+    listeners: Listeners,
     log_position: Arc<LogPosition>,
     meter: Meter,
     /// The instruments end with it.
@@ -115,6 +121,7 @@ impl Metrics {
         let projections = Arc::new(Projections::default());
         let log_position = Arc::new(LogPosition::default());
         observe_lag(&meter, &projections);
+        let listeners = Listeners::shown_by(&meter);
         observe_position(&meter, &log_position);
         observe_memory(&meter);
         Ok(Self {
@@ -130,6 +137,7 @@ impl Metrics {
                 "Time from a GraphQL request to its answer",
             ),
             projections,
+            listeners,
             log_position,
             meter,
             _provider: provider,
@@ -152,6 +160,11 @@ impl Metrics {
         let mut projections = self.projections.write().unwrap_or_else(PoisonError::into_inner);
         projections.retain(|(known, _)| *known != name);
         projections.push((name, Box::new(look)));
+    }
+
+    /// Asks `look` for the connections of a listener whenever metrics are read. It must answer at once.
+    pub fn observe_connections(&self, name: &'static str, look: impl Fn() -> Connections + Send + Sync + 'static) {
+        self.listeners.add(name, Box::new(look));
     }
 
     /// Asks `look` for the last position of the log whenever metrics are read. It must answer at once.

@@ -21,6 +21,7 @@ mod testing;
 mod tests;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,13 +49,13 @@ pub const EVIDENCE_PATH: &str = "/partner/evidence";
 #[derive(Debug, Clone)]
 pub struct PartnerEdge {
     /// The address under which the partners know this node, without a path: `https://exchange.council.example`. Their
-    /// signatures cover it. Without it the scheme of the listener and the `Host` header are put together, which is
-    /// right where nothing stands between the partners and this listener; then only the addresses of the directory
-    /// tell what was signed for another council.
+    /// signatures cover it. Without it the scheme of the listener and the `Host` header are put together, and only the
+    /// addresses of the directory tell what was signed for another council: good enough on one machine, which is why a
+    /// server that others reach does not start without it.
     pub public_url: Option<String>,
     /// Limits of one GraphQL request; `body_bytes_max` and `request_timeout` bound its body.
     pub limits: EdgeLimits,
-    /// Bytes of a file. One more is `BODY_TOO_LARGE` (413).
+    /// Bytes of a file. One more is `EVIDENCE_TOO_LARGE` (413).
     pub evidence_bytes_max: usize,
     /// Time to read a file; then `TIMEOUT`.
     pub evidence_timeout: Duration,
@@ -65,6 +66,9 @@ pub struct PartnerEdge {
     pub files_max: usize,
     /// Requests of one council.
     pub rate: LimitsConfig,
+    /// Where that is written down which the next process has to know of used signatures. Without it, what a clock ahead
+    /// of ours had signed for the time behind a restart is good for one request more.
+    pub signatures_file: Option<PathBuf>,
     /// Ends when the server stops.
     pub shutdown: CancellationToken,
     /// The used signatures of all nodes that partners reach under one address; `None` where there is one node.
@@ -99,6 +103,7 @@ impl Default for PartnerEdge {
             bodies_max: 256,
             files_max: 8,
             rate: LimitsConfig { requests_per_second: 50, burst: 200 },
+            signatures_file: None,
             shutdown: CancellationToken::new(),
             nonces: None,
         }
@@ -124,6 +129,9 @@ pub fn router(council: Arc<Council>, options: PartnerEdge) -> Router {
     let guard = Arc::new(Guard::new(Arc::clone(&council), &options));
     let gate = Arc::new(SignedGate::new(guard.limiter()));
     let PartnerEdge { limits, shutdown, evidence_bytes_max, .. } = options;
+    // Of two acts in one request the first could be carried out and the second not, and an answer with an error would
+    // not mean any more that nothing was stored. It is a matter of the contract and not of a limit that may be set.
+    let limits = EdgeLimits { mutation_fields_max: 1, ..limits };
     let now = Arc::clone(&council.now);
     let schema = schema::schema(Arc::clone(&council));
     edge::post_router(GRAPHQL_PATH, schema, gate, limits, shutdown, now)

@@ -3,6 +3,7 @@
 //! No append spans two streams. This process manager reads the log and issues commands whose ids are derived from
 //! the events that cause them, so a crash in between is caught up and never doubled.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use cross_border::wire::is_known;
@@ -31,7 +32,7 @@ pub enum ChainError {
     #[error("the log could not be read")]
     Read(#[source] ReadError),
     #[error("the place reached cannot be kept")]
-    Bookmark(#[source] std::io::Error),
+    Bookmark(#[source] io::Error),
     #[error("a complaint of the filing could not be registered")]
     Register(#[source] ExecuteError<Rejection>),
     #[error("a newer program wrote the event at position {position}, a `{kind}`; what it causes is not known here")]
@@ -130,12 +131,15 @@ impl Bookmark {
     ///
     /// # Errors
     /// The data folder cannot be written.
-    pub fn write(&self, position: Position) -> std::io::Result<()> {
+    pub fn write(&self, position: Position) -> io::Result<()> {
         match self {
             Self::File(path) => {
                 let beside = path.with_extension("position.new");
-                std::fs::write(&beside, position.to_string())?;
-                std::fs::rename(&beside, path)
+                // The system does not say which file it means.
+                let named = |error: io::Error| io::Error::new(error.kind(), format!("`{}`: {error}", path.display()));
+                std::fs::write(&beside, position.to_string())
+                    .and_then(|()| std::fs::rename(&beside, path))
+                    .map_err(named)
             }
             Self::Lease(progress) => {
                 progress.reach(position);
@@ -149,7 +153,7 @@ impl Bookmark {
     ///
     /// # Errors
     /// The data folder cannot be written.
-    pub fn fit(&self, head: Option<Position>) -> std::io::Result<()> {
+    pub fn fit(&self, head: Option<Position>) -> io::Result<()> {
         match self {
             Self::File(path) if self.read() > head => {
                 tracing::warn!("The process manager had read beyond the end of the log; it reads all of it again");

@@ -5,6 +5,9 @@
 //! log and gives the receipts back. What comes in is believed only when its text is signed, whole and in its place,
 //! and is answered with a signed receipt: the same one, however often it comes.
 //!
+//! What leaves is what a second person has read: it is composed and kept when it is presented ([`present`]), approved by
+//! its digest, and opened from what was kept ([`submit`]).
+//!
 //! Architecture invariant: no text of a message stands in the log in clear. It is sealed under the consumer's key
 //! before anything is decided, and destroying that key erases it in both lanes while the chain of digests stays whole.
 
@@ -13,6 +16,8 @@ pub mod compose;
 pub mod content;
 pub mod error;
 pub mod evidence;
+pub mod numbers;
+pub mod present;
 pub mod receipts;
 pub mod refusals;
 pub mod submit;
@@ -23,6 +28,7 @@ mod message;
 mod receive;
 mod tell;
 mod verify;
+mod withhold;
 
 #[cfg(test)]
 pub(crate) mod testing;
@@ -47,6 +53,8 @@ pub use self::act_of::act_of;
 pub use self::compose::Ask;
 pub use self::content::OpenedMessage;
 pub use self::error::CouncilError;
+pub use self::numbers::FoundInText;
+pub use self::present::{Beginning, Given, Presentation};
 pub use self::sweep::SweepReport;
 
 use crate::evidence::EvidenceStore;
@@ -63,6 +71,8 @@ pub const SYSTEM_ACTOR: &str = "exchange";
 
 /// What the texts of messages are sealed for.
 pub const MESSAGE_PURPOSE: &str = "message";
+/// What the contents are sealed for that are laid before a second person.
+pub const PRESENTED_PURPOSE: &str = "presented";
 /// What notes and reports of sessions are sealed for.
 pub const NOTE_PURPOSE: &str = "note";
 /// What the names of files are sealed for.

@@ -17,6 +17,7 @@ pub mod refusal;
 pub mod segment;
 #[cfg(test)]
 mod testing;
+mod typed;
 pub mod vocabulary;
 
 pub use self::body::{Body, BodyError};

@@ -2,8 +2,8 @@
 //! counters are answered.
 //!
 //! Architecture invariants:
-//! - Rows and checkpoint move in one transaction. An event of a referral, a delivery or the security journal that
-//!   cannot be read halts the index; the other lives are passed by.
+//! - Rows and checkpoint move in one transaction. An event of a referral or a delivery that cannot be read halts the
+//!   index; the other lives are passed by.
 //! - A row is what its whole stream folds to, as far as the checkpoint has come. So the rows do not depend on where
 //!   one batch ends and the next begins, and applying an event again changes nothing.
 //! - The file may be deleted at any time and is built again from the log. Nothing is decided on it: who acts upon a
@@ -36,8 +36,7 @@ use tokio::sync::watch;
 pub use self::error::IndexError;
 pub use self::follower::IndexFollower;
 pub use self::row::{
-    CounterRow, Cursor, DeliveryFilter, Duty, EvidenceRow, OutboxRow, ReferralFilter, ReferralRow, SecurityRow,
-    StepKey, StepRow,
+    CounterRow, Cursor, DeliveryFilter, Duty, EvidenceRow, OutboxRow, ReferralFilter, ReferralRow, StepKey, StepRow,
 };
 pub use self::source::{LogSource, StreamSource};
 
@@ -45,7 +44,7 @@ use self::fold::Batch;
 use self::pool::Pool;
 
 /// The version of the index: of its tables, and of what stands in them. A file of another one is built anew.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 /// Most rows of one answer; a larger limit means this one.
 pub const ROWS_MAX: u32 = 10_000;
 

@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use crate::exchange::Digest;
 use crate::partner::{PartnerId, PartnerRegister};
-use crate::trust::{KeyId, VerifyingKey};
+use crate::trust::{KeyId, KeyRing, VerifyingKey};
 
 /// Most keys of one peer: the one in use, the next, and those of years gone by.
 pub const KEYS_MAX: usize = 32;
@@ -22,6 +22,8 @@ pub const KEYS_MAX: usize = 32;
 pub const CERTIFICATES_MAX: usize = 8;
 /// Longest endpoint in bytes.
 pub const ENDPOINT_BYTES_MAX: usize = 1_024;
+/// How the path of every endpoint ends: the contract says so, and files lie beside it.
+pub const ENDPOINT_PATH: &str = "/partner/graphql";
 
 vocabulary! {
     /// How our messages reach a peer.
@@ -45,7 +47,7 @@ impl Transport {
 pub struct Peer {
     /// The council, by its id in the register.
     pub id: PartnerId,
-    /// The address of its partner API, ending in `/partner/graphql`.
+    /// The address of its partner API, its path ending in [`ENDPOINT_PATH`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
     #[serde(default = "Transport::push")]
@@ -118,7 +120,17 @@ fn check_endpoint(endpoint: &str, allow_plain_http: bool) -> Result<(), &'static
     if url.host_str().is_none_or(str::is_empty) {
         return Err("it names no host");
     }
+    if !url.path().ends_with(ENDPOINT_PATH) {
+        return Err("its path does not end in /partner/graphql");
+    }
     Ok(())
+}
+
+/// Whether the name of a key begins with another council than its owner: whoever reads a stored signature would take it
+/// for that council's.
+fn bears_anothers_name(key: &KeyId, owner: &PartnerId) -> bool {
+    let name = key.as_str().split(':').next().unwrap_or_default();
+    name != owner.as_str() && PartnerRegister::builtin().partners().iter().any(|council| council.id.as_str() == name)
 }
 
 /// Why a directory is refused.
@@ -140,6 +152,33 @@ pub enum DirectoryError {
     Certificate { id: PartnerId },
     #[error("key `{key}` stands in the directory twice")]
     KeyTwice { key: KeyId },
+    #[error("key `{key}` of `{id}` bears the name of another council; each key is named after its own")]
+    KeyOfAnother { id: PartnerId, key: KeyId },
+    #[error("`{key}` and `{other}` are one key of two councils, so nobody can tell who signed; exchange new ones")]
+    KeyShared { key: KeyId, other: KeyId },
+}
+
+/// Where each key stands: the place of its peer, and its own among the peer's keys.
+fn places_of_keys(peers: &[Peer]) -> Result<BTreeMap<KeyId, (usize, usize)>, DirectoryError> {
+    let mut places = BTreeMap::new();
+    let mut owned: Vec<(usize, &VerifyingKey)> = Vec::new();
+    for (place, peer) in peers.iter().enumerate() {
+        for (index, key) in peer.keys.iter().enumerate() {
+            if places.insert(key.id.clone(), (place, index)).is_some() {
+                return Err(DirectoryError::KeyTwice { key: key.id.clone() });
+            }
+            if bears_anothers_name(&key.id, &peer.id) {
+                return Err(DirectoryError::KeyOfAnother { id: peer.id.clone(), key: key.id.clone() });
+            }
+            // A council may have entered a key once more, for another time.
+            let shared = owned.iter().find(|(owner, other)| *owner != place && other.public == key.public);
+            if let Some((_, other)) = shared {
+                return Err(DirectoryError::KeyShared { key: key.id.clone(), other: other.id.clone() });
+            }
+            owned.push((place, key));
+        }
+    }
+    Ok(places)
 }
 
 /// What the directory knows of a key at a moment.
@@ -152,7 +191,7 @@ pub enum KeyLookup<'a> {
     Valid(&'a Peer, &'a VerifyingKey),
 }
 
-/// The peers of this council, each in the register, and no key under two names.
+/// The peers of this council, each in the register, and no key that could be two councils'.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directory {
     own: PartnerId,
@@ -176,8 +215,7 @@ impl Directory {
         if let Some((peer, _)) = peers.iter().zip(peers.iter().skip(1)).find(|(one, next)| one.id == next.id) {
             return Err(DirectoryError::Twice { id: peer.id.clone() });
         }
-        let mut keys = BTreeMap::new();
-        for (place, peer) in peers.iter().enumerate() {
+        for peer in &peers {
             if register.get(&peer.id).is_none() {
                 return Err(DirectoryError::Unknown { id: peer.id.clone() });
             }
@@ -185,19 +223,27 @@ impl Directory {
                 return Err(DirectoryError::Ourselves { id: own });
             }
             peer.check()?;
-            for (index, key) in peer.keys.iter().enumerate() {
-                if keys.insert(key.id.clone(), (place, index)).is_some() {
-                    return Err(DirectoryError::KeyTwice { key: key.id.clone() });
-                }
-            }
         }
+        let keys = places_of_keys(&peers)?;
         Ok(Self { own, peers, keys })
     }
 
-    /// The council whose directory this is.
-    #[must_use]
-    pub fn own(&self) -> &PartnerId {
-        &self.own
+    /// Checks our own signing keys against those of the peers.
+    ///
+    /// # Errors
+    /// One of ours bears the name of another council, or a peer has it too.
+    pub fn check_own(&self, ring: &KeyRing) -> Result<(), DirectoryError> {
+        for ours in ring.keys() {
+            if bears_anothers_name(&ours.id, &self.own) {
+                return Err(DirectoryError::KeyOfAnother { id: self.own.clone(), key: ours.id.clone() });
+            }
+            let public = ours.private.public();
+            let shared = self.peers.iter().flat_map(|peer| &peer.keys).find(|key| key.public == public);
+            if let Some(other) = shared {
+                return Err(DirectoryError::KeyShared { key: ours.id.clone(), other: other.id.clone() });
+            }
+        }
+        Ok(())
     }
 
     /// Every peer, by id.
@@ -232,132 +278,4 @@ impl Directory {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::trust::{PrivateKey, SEED_BYTES, SuiteName};
-
-    const GUANGDONG: &str = "gd-consumer-council";
-    const HONG_KONG: &str = "hk-consumer-council";
-    const MACAO: &str = "mo-consumer-council";
-
-    fn id(text: &str) -> PartnerId {
-        PartnerId::parse(text).unwrap()
-    }
-
-    fn key(name: &str) -> VerifyingKey {
-        VerifyingKey {
-            id: KeyId::parse(name).unwrap(),
-            public: PrivateKey::from_seed(SuiteName::Ed25519Sha256, &[7; SEED_BYTES]).unwrap().public(),
-            not_before: "2026-01-01T00:00:00Z".parse().unwrap(),
-            not_after: "2026-12-31T00:00:00Z".parse().unwrap(),
-        }
-    }
-
-    fn peer(name: &str) -> Peer {
-        Peer {
-            id: id(name),
-            endpoint: Some(format!("https://{name}.example/partner/graphql")),
-            transport: Transport::Push,
-            pull: false,
-            keys: vec![key(&format!("{name}:2026a"))],
-            certificates: Vec::new(),
-            server_ca_file: None,
-            allow_private_address: false,
-            allow_plain_http: false,
-        }
-    }
-
-    fn refused(peers: Vec<Peer>) -> DirectoryError {
-        Directory::new(id(GUANGDONG), peers).unwrap_err()
-    }
-
-    #[test]
-    fn a_peer_is_read_from_the_configuration_with_safe_defaults() {
-        let read: Peer = toml::from_str(&format!("id = \"{HONG_KONG}\"\n")).unwrap();
-        assert_eq!(read, Peer { endpoint: None, keys: Vec::new(), ..peer(HONG_KONG) });
-        let text = toml::to_string(&peer(HONG_KONG)).unwrap();
-        assert_eq!(toml::from_str::<Peer>(&text).unwrap(), peer(HONG_KONG));
-        assert!(toml::from_str::<Peer>(&format!("colour = \"red\"\n{text}")).is_err());
-        assert!(toml::from_str::<Peer>(&text.replace("\"push\"", "\"fax\"")).is_err());
-    }
-
-    #[test]
-    fn a_key_leads_to_its_peer_while_it_is_valid_and_later_for_what_was_signed() {
-        let directory = Directory::new(id(GUANGDONG), vec![peer(MACAO), peer(HONG_KONG)]).unwrap();
-        assert_eq!(directory.own(), &id(GUANGDONG));
-        let ids: Vec<&str> = directory.peers().iter().map(|peer| peer.id.as_str()).collect();
-        assert_eq!(ids, [HONG_KONG, MACAO]);
-        let known = KeyId::parse("mo-consumer-council:2026a").unwrap();
-        let unknown = KeyId::parse("mo-consumer-council:2027a").unwrap();
-        let (now, late) = ("2026-05-20T00:00:00Z".parse().unwrap(), "2027-01-01T00:00:00Z".parse().unwrap());
-        let macao = directory.peer(&id(MACAO)).unwrap();
-        assert_eq!(directory.key(&known, now), KeyLookup::Valid(macao, &macao.keys[0]));
-        assert_eq!(directory.key(&known, late), KeyLookup::NotValid);
-        assert_eq!(directory.key_any(&known), Some((macao, &macao.keys[0])));
-        assert_eq!(directory.key(&unknown, now), KeyLookup::Unknown);
-        assert_eq!(directory.key_any(&unknown), None);
-        assert_eq!(directory.peer(&id(GUANGDONG)), None);
-    }
-
-    #[test]
-    fn a_directory_that_contradicts_the_register_or_itself_is_refused() {
-        let stranger = id("sg-consumer-council");
-        assert_eq!(refused(vec![peer("sg-consumer-council")]), DirectoryError::Unknown { id: stranger.clone() });
-        assert_eq!(Directory::new(stranger.clone(), Vec::new()), Err(DirectoryError::Unknown { id: stranger }));
-        assert_eq!(refused(vec![peer(GUANGDONG)]), DirectoryError::Ourselves { id: id(GUANGDONG) });
-        let twice = vec![peer(HONG_KONG), Peer { keys: Vec::new(), ..peer(HONG_KONG) }];
-        assert_eq!(refused(twice), DirectoryError::Twice { id: id(HONG_KONG) });
-        let borrowed = Peer { keys: peer(HONG_KONG).keys, ..peer(MACAO) };
-        let key = KeyId::parse("hk-consumer-council:2026a").unwrap();
-        assert_eq!(refused(vec![peer(HONG_KONG), borrowed]), DirectoryError::KeyTwice { key });
-    }
-
-    #[test]
-    fn an_endpoint_is_there_when_it_is_needed_and_is_a_plain_https_address() {
-        let without = |transport, pull| Peer { endpoint: None, transport, pull, ..peer(HONG_KONG) };
-        assert!(Directory::new(id(GUANGDONG), vec![without(Transport::Poll, false)]).is_ok());
-        for (transport, pull) in [(Transport::Push, false), (Transport::Poll, true)] {
-            assert_eq!(refused(vec![without(transport, pull)]), DirectoryError::EndpointMissing { id: id(HONG_KONG) });
-        }
-        let at = |endpoint: &str| Peer { endpoint: Some(endpoint.to_owned()), ..peer(HONG_KONG) };
-        for endpoint in [
-            "hk.example/partner/graphql",
-            "ftp://hk.example/",
-            "http://hk.example/partner/graphql",
-            "https://user@hk.example/partner/graphql",
-            "https://:secret@hk.example/partner/graphql",
-            "https://hk.example/partner/graphql?a=b",
-            "https://hk.example/partner/graphql#a",
-            "https://",
-        ] {
-            let error = refused(vec![at(endpoint)]);
-            assert!(matches!(error, DirectoryError::Endpoint { .. }), "{endpoint}: {error}");
-        }
-        let long = |bytes: usize| at(&format!("{:a<bytes$}", "https://hk.example/"));
-        assert!(Directory::new(id(GUANGDONG), vec![long(ENDPOINT_BYTES_MAX)]).is_ok());
-        assert!(matches!(refused(vec![long(ENDPOINT_BYTES_MAX + 1)]), DirectoryError::Endpoint { .. }));
-        let plain = Peer { allow_plain_http: true, ..at("http://127.0.0.1:9/partner/graphql") };
-        assert!(Directory::new(id(GUANGDONG), vec![plain]).is_ok());
-    }
-
-    #[test]
-    fn keys_and_certificates_hold_their_limits() {
-        let with_keys = |count: usize| Peer {
-            keys: (0..count).map(|number| key(&format!("hk-consumer-council:{number}"))).collect(),
-            ..peer(HONG_KONG)
-        };
-        assert!(Directory::new(id(GUANGDONG), vec![with_keys(KEYS_MAX)]).is_ok());
-        assert!(matches!(refused(vec![with_keys(KEYS_MAX + 1)]), DirectoryError::TooMany { what: "keys", .. }));
-        let with_certificates = |certificates: Vec<String>| Peer { certificates, ..peer(HONG_KONG) };
-        let digest = "a".repeat(64);
-        assert!(Directory::new(id(GUANGDONG), vec![with_certificates(vec![digest.clone(); CERTIFICATES_MAX])]).is_ok());
-        assert!(matches!(
-            refused(vec![with_certificates(vec![digest.clone(); CERTIFICATES_MAX + 1])]),
-            DirectoryError::TooMany { what: "certificates", .. }
-        ));
-        for wrong in [digest.to_uppercase(), "a".repeat(63)] {
-            let error = refused(vec![with_certificates(vec![wrong])]);
-            assert_eq!(error, DirectoryError::Certificate { id: id(HONG_KONG) });
-        }
-    }
-}
+mod tests;

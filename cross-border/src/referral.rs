@@ -16,17 +16,22 @@ pub mod add_evidence;
 pub mod answer_offer;
 pub mod answer_recall;
 pub mod assess;
+pub mod begin;
 pub mod bring_evidence;
 pub mod capture_consent;
 mod clock;
 pub mod draft;
+pub mod erase;
 pub mod escalate;
 pub mod event;
 pub mod gate;
+pub mod give_out;
 pub mod id;
+mod identity;
 mod message;
 pub mod note_reminder;
 pub mod offer_session;
+pub mod pass_over;
 pub mod present;
 pub mod recall;
 pub mod receive;
@@ -46,6 +51,7 @@ pub mod submit;
 pub mod tell;
 pub mod vocabulary;
 pub mod withdraw_consent;
+pub mod withhold;
 
 #[cfg(test)]
 mod laws;
@@ -78,8 +84,10 @@ pub struct ReferralCommand {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
     Draft(Box<draft::Draft>),
+    Begin(Box<begin::Begin>),
     CaptureConsent(Box<capture_consent::CaptureConsent>),
     WithdrawConsent(withdraw_consent::WithdrawConsent),
+    Withhold(withhold::Withhold),
     Assess(Box<assess::Assess>),
     Present(present::Present),
     Submit(Box<submit::Submit>),
@@ -97,6 +105,7 @@ pub enum Act {
     StoreEvidence(store_evidence::StoreEvidence),
     RecordScan(record_scan::RecordScan),
     BringEvidence(bring_evidence::BringEvidence),
+    GiveOut(give_out::GiveOut),
     ReportOutcome(report_outcome::ReportOutcome),
     AcknowledgeOutcome(acknowledge_outcome::AcknowledgeOutcome),
     Recall(recall::Recall),
@@ -104,6 +113,9 @@ pub enum Act {
     Remind(remind::Remind),
     Escalate(escalate::Escalate),
     NoteReminder(note_reminder::NoteReminder),
+    PassOver(pass_over::PassOver),
+    Erase(erase::Erase),
+    HoldErasure(erase::HoldErasure),
 }
 
 /// The situation of one decision.
@@ -140,6 +152,7 @@ impl Decider for Referral {
         check_window(&moment)?;
         let events = match (state, act) {
             (Self::Unknown, Act::Draft(draft)) => draft.decide(&moment)?,
+            (Self::Unknown, Act::Begin(begin)) => begin.decide(&moment)?,
             (Self::Unknown, Act::Receive(receive)) => receive.open(&moment)?,
             (Self::Unknown, _) => return Err(Rejection::NotDrafted),
             (Self::Known(transfer), Act::Receive(receive)) => receive.decide(transfer, &moment)?,
@@ -160,11 +173,12 @@ impl Decider for Referral {
 
 fn decide_act(transfer: &Transfer, act: Act, moment: &Moment<'_>) -> Result<Vec<ReferralEvent>, Rejection> {
     match act {
-        Act::Draft(_) => Err(Rejection::AlreadyDrafted(transfer.drafted.referral)),
+        Act::Draft(_) | Act::Begin(_) => Err(Rejection::AlreadyDrafted(transfer.drafted.referral)),
         Act::CaptureConsent(act) => act.decide(),
         Act::WithdrawConsent(act) => Ok(act.decide()),
+        Act::Withhold(act) => act.decide(transfer, moment),
         Act::Assess(act) => act.decide(moment),
-        Act::Present(act) => act.decide(moment),
+        Act::Present(act) => act.decide(transfer, moment),
         Act::Submit(act) => act.decide(transfer, moment),
         Act::RecordDelivery(act) => act.decide(transfer, moment),
         Act::Retrieve(act) => Ok(act.decide()),
@@ -174,17 +188,20 @@ fn decide_act(transfer: &Transfer, act: Act, moment: &Moment<'_>) -> Result<Vec<
         Act::OfferSession(act) => act.decide(transfer, moment),
         Act::AnswerOffer(act) => act.decide(transfer, moment),
         Act::RecordSession(act) => act.decide(transfer, moment),
-        Act::AddEvidence(act) => act.decide(transfer),
+        Act::AddEvidence(act) => act.decide(transfer, moment),
         Act::StoreEvidence(act) => act.decide(transfer),
         Act::RecordScan(act) => act.decide(transfer),
         Act::BringEvidence(act) => act.decide(transfer),
+        Act::GiveOut(act) => act.decide(transfer),
         Act::ReportOutcome(act) => act.decide(transfer, moment),
         Act::AcknowledgeOutcome(act) => Ok(act.decide()),
         Act::Recall(act) => act.decide(transfer, moment),
         Act::AnswerRecall(act) => Ok(act.decide()),
         Act::Remind(act) => act.decide(transfer, moment),
         Act::Escalate(act) => act.decide(transfer, moment),
-        Act::NoteReminder(_) => Err(Rejection::OnlyReceived),
+        Act::Erase(act) => act.decide(transfer, moment),
+        Act::HoldErasure(act) => act.decide(transfer, moment),
+        Act::NoteReminder(_) | Act::PassOver(_) => Err(Rejection::OnlyReceived),
         // A message about a message: these two are decided by themselves.
         Act::Tell(_) | Act::Receive(_) => Err(Rejection::NothingToTell),
     }

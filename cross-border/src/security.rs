@@ -1,7 +1,8 @@
 //! The journal of refused attempts (安全日志): who was turned away at the partners' door, when and why.
 //!
 //! It lies in the log like everything else, one stream for each local day. Whoever floods the door must not flood the
-//! log: of each code a bounded number is recorded in a minute, and the next record says how many were not.
+//! log: of each code a bounded number is recorded in a minute, and the next record says how many were not. When none
+//! follows, the newest of those that were only counted is recorded once their minute is over.
 
 pub(crate) mod clip;
 pub mod event;
@@ -30,7 +31,7 @@ use tracing::{error, warn};
 
 use self::clip::clip;
 pub use self::event::{Refusal, SecurityEvent};
-use self::gauge::{Gauge, Passed};
+use self::gauge::{Counted, Gauge, Owed, Passed};
 use crate::exchange::Digest;
 use crate::partner::PartnerId;
 
@@ -137,18 +138,29 @@ impl SecurityJournal {
     pub async fn record(&self, refused: Refused) {
         let now = (self.now)();
         let code = clip(&refused.code, CODE_CHARS_MAX);
-        let passed = self.gauge().pass(&code, now);
-        let suppressed = match passed {
-            Passed::Record { suppressed } => suppressed,
-            Passed::Count { first } => {
-                if first {
-                    warn!(refusal.code = %code, "Too many refusals of `{code}` in a minute: the rest are only counted");
-                }
-                return;
+        let passed = self.gauge().pass(&code, Counted { refused, at: now });
+        match passed {
+            Passed::Record(owed) => self.keep(&code, owed).await,
+            Passed::Count { first: true } => {
+                warn!(refusal.code = %code, "Too many refusals of `{code}` in a minute: the rest are only counted");
             }
-        };
-        if let Err(failure) = self.append(refused.record(suppressed), now).await {
-            self.gauge().owe(&code, suppressed.saturating_add(1));
+            Passed::Count { first: false } => {}
+        }
+    }
+
+    /// Records what the minutes that are over left only counted: of each code its newest refusal, at its own time, with
+    /// the number of those before it. To be called about once in a minute.
+    pub async fn settle(&self) {
+        let owed = self.gauge().settle((self.now)());
+        for (code, owed) in owed {
+            self.keep(&code, owed).await;
+        }
+    }
+
+    async fn keep(&self, code: &str, owed: Owed) {
+        let refusal = owed.counted.refused.clone().record(owed.suppressed);
+        if let Err(failure) = self.append(refusal, owed.counted.at).await {
+            self.gauge().owe(code, owed);
             let source = failure.source().map(ToString::to_string).unwrap_or_default();
             error!(refusal.code = %code, "A refusal of `{code}` could not be recorded: {failure}: {source}");
         }

@@ -99,7 +99,7 @@ mod tests {
             let error = decode_any(kind, 1, "{}").unwrap_err();
             assert!(matches!(&error, WireError::UnknownKind { kind: named } if &**named == kind), "{error}");
         }
-        let newer = decode_any("referral.drafted", 2, "{}").unwrap_err();
+        let newer = decode_any("referral.sent", 2, "{}").unwrap_err();
         assert!(matches!(newer, WireError::UnknownSchema { schema: 2, known: 1, .. }));
         let shapeless = decode_any("referral.drafted", 1, "{}").unwrap_err();
         assert!(matches!(shapeless, WireError::Shape { schema: 1, .. }));

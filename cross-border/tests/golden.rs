@@ -12,7 +12,7 @@ use cross_border::wire::{AnyEvent, decode_any};
 use domain::wire::Stored;
 
 /// Raised with every new file, never lowered: the index only grows.
-const INDEX_LINES_MIN: usize = 37;
+const INDEX_LINES_MIN: usize = 44;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("events")

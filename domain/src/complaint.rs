@@ -28,6 +28,7 @@ pub mod settle;
 pub mod state;
 pub mod stop_clock;
 pub mod terminate;
+mod text;
 pub mod urge;
 pub mod vocabulary;
 pub mod withdraw;
@@ -43,7 +44,9 @@ pub use action::Action;
 pub use event::ComplaintEvent;
 pub use rejection::Rejection;
 pub use state::{Case, Complaint, Stage};
+pub use text::{is_disturbing, is_unseen};
 
+pub(crate) use self::text::{check_free, check_note, check_optional, check_text};
 use crate::decider::{Context, Decider, Happened};
 use crate::privacy::FreeText;
 
@@ -272,46 +275,4 @@ fn check_window(moment: &Moment<'_>) -> Result<(), Rejection> {
         return Err(Rejection::TooLongAgo { at: moment.at });
     }
     Ok(())
-}
-
-/// Checks a free text: something stands in it, and not too much.
-pub(crate) fn check_text(field: &'static str, text: &str) -> Result<(), Rejection> {
-    let chars = text.chars().count();
-    if text.trim().is_empty() {
-        return Err(Rejection::TextMissing { field });
-    }
-    if chars > TEXT_CHARS_MAX {
-        return Err(Rejection::TextTooLong { field, chars });
-    }
-    if text.contains(is_unseen) {
-        return Err(Rejection::TextUnseen { field });
-    }
-    Ok(())
-}
-
-/// A character that nobody sees and that can make a text read otherwise than it is stored: controls other than line
-/// ends and tabs, and those that turn the direction of writing (Unicode Annex 9).
-#[must_use]
-pub fn is_unseen(character: char) -> bool {
-    let layout = matches!(character, '\n' | '\r' | '\t');
-    (character.is_control() && !layout)
-        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
-
-/// Checks a text that may be left out.
-pub(crate) fn check_optional(field: &'static str, text: Option<&String>) -> Result<(), Rejection> {
-    text.map_or(Ok(()), |text| check_text(field, text))
-}
-
-/// Checks a free text; a sealed one was checked before it was sealed.
-pub(crate) fn check_free(field: &'static str, text: &FreeText) -> Result<(), Rejection> {
-    match text {
-        FreeText::Open(text) => check_text(field, text),
-        FreeText::Sealed(_) => Ok(()),
-    }
-}
-
-/// Checks a free text that may be left out.
-pub(crate) fn check_note(field: &'static str, text: Option<&FreeText>) -> Result<(), Rejection> {
-    text.map_or(Ok(()), |text| check_free(field, text))
 }

@@ -1,5 +1,7 @@
 //! Personal data as it stands in events: sealed under the key of one data subject, never in clear.
 
+pub mod numbers;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

@@ -19,6 +19,7 @@ mod error;
 mod facts;
 mod feed;
 mod follower;
+mod following;
 mod hash;
 mod last;
 mod ledger;
@@ -43,7 +44,8 @@ mod tests;
 
 pub use error::{ApplyError, NotYet, OpenError, QueryError};
 pub use facts::{FactsError, FactsReader, NoFacts};
-pub use follower::{Follower, FollowerState, Lag, Now, Unread};
+pub use follower::{Follower, Lag, Now};
+pub use following::{FollowerState, Following, Follows, Stuck, Unread};
 pub use last::LastEvent;
 pub use measure::{Counts, Measure};
 pub use models::{ReadModelOptions, ReadModels};

@@ -91,6 +91,52 @@ async fn units_times_and_revisions_are_checked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nobody_acts_for_somebody_whom_no_register_holds() {
+    let server = TestServer::new().await;
+    let flow = Flow::filed(&server, "BEHALF-1").await.received().await;
+    let before = position(&server).await;
+    let note = |id: &str| json!({"kind": "CALL", "text": "联系商家", "onBehalfOf": id});
+    for (id, expected) in [("gd-nowhere", "UNKNOWN_UNIT"), ("陈小明", "INVALID_INPUT"), ("", "INVALID_INPUT")] {
+        let answer = flow.try_act(&flow.station, "noteWork", "NoteWorkInput", note(id)).await;
+        assert_eq!(code(&answer), expected, "{id}");
+        let mut input = filing("BEHALF-2", "要求退款");
+        input["onBehalfOf"] = json!(id);
+        assert_eq!(code(&server.ask(&flow.clerk, REGISTER, json!({"input": input})).await), expected, "{id}");
+    }
+    // Who does not see the case hears nothing of registers.
+    let stranger = server.token(&[Role::Handler], "gd-440305");
+    let answer = flow.try_act(&stranger, "noteWork", "NoteWorkInput", note("gd-nowhere")).await;
+    assert_eq!(code(&answer), "NOT_FOUND");
+    assert_eq!(position(&server).await, before);
+
+    let station = flow.station.clone();
+    for id in [BUREAU, "hk-consumer-council"] {
+        flow.act(&station, "noteWork", "NoteWorkInput", note(id)).await;
+    }
+    let auditor = server.token(&[Role::Auditor], BUREAU);
+    let query = "query($id: UUID!) { caseHistory(id: $id) { edges { node { onBehalfOf } } } }";
+    let history = server.data(&auditor, query, json!({"id": flow.id})).await;
+    let edges = history["caseHistory"]["edges"].as_array().unwrap();
+    let told: Vec<&str> = edges.iter().filter_map(|edge| edge["node"]["onBehalfOf"].as_str()).collect();
+    assert_eq!(told, [BUREAU, "hk-consumer-council"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_moment_without_a_measure_is_refused_and_not_passed_over() {
+    let server = TestServer::new().await;
+    let token = server.token(&[Role::Auditor], "gd");
+    for moment in ["asOf: \"2026-05-06\"", "asKnownAt: \"2026-05-06\"", "asKnownAtPosition: \"1\""] {
+        let asked = |filter: String| format!("{{ cases(filter: {{{filter}}}) {{ totalCount }} }}");
+        let answer = server.ask(&token, &asked(format!("moment: {{{moment}}}")), json!({})).await;
+        assert_eq!(code(&answer), "INVALID_INPUT", "{moment}");
+        let message = answer["errors"][0]["message"].as_str().unwrap();
+        assert!(message.contains("add `measure`"), "{message}");
+        server.data(&token, &asked(format!("measure: OPEN, moment: {{{moment}}}")), json!({})).await;
+    }
+    server.data(&token, "{ cases(filter: {moment: {}}) { totalCount } }", json!({})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_merged_mutation_field_appends_nothing() {
     let server = TestServer::new().await;
     let flow = Flow::filed(&server, "MERGE-1").await.received().await;
@@ -161,4 +207,37 @@ fn a_server_without_authentication_does_not_start() {
     assert!(said.contains("auth.jwks"), "{said}");
     let token = run(&["token", "--role", "viewer", "--unit", "gd"]);
     assert!(!token.status.success(), "no development key, no token");
+}
+
+#[test]
+fn a_configuration_that_no_server_starts_with_is_told_with_its_file_and_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("gd.toml");
+    let program = env!("CARGO_BIN_EXE_baycase-under-test");
+    let run = |args: &[&str]| {
+        let output = std::process::Command::new(program)
+            .args(args)
+            .arg("--config")
+            .arg(&file)
+            .arg("--data")
+            .arg(dir.path())
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.success(), text(&output.stdout), text(&output.stderr))
+    };
+    std::fs::write(&file, "[log]\nreaders = 64\n").unwrap();
+    let (good, printed, said) = run(&["config"]);
+    assert!(good && printed.contains("readers = 64"), "{printed}\n{said}");
+    assert!(!printed.contains("refused"), "{printed}");
+
+    std::fs::write(&file, "[log]\nreaders = 65\n[partner]\nclamd = \"clamd\"\n").unwrap();
+    let (good, printed, said) = run(&["config"]);
+    assert!(!good && printed.contains("readers = 65\n# refused: "), "{printed}\n{said}");
+    for told in ["gd.toml", "`log.readers`", "`partner.clamd`", "baycase serve"] {
+        assert!(said.contains(told), "{told}: {said}");
+    }
+    let (good, _, said) = run(&["serve", "--dev", "--listen", "127.0.0.1:0"]);
+    assert!(!good && said.contains("gd.toml") && said.contains("`log.readers`"), "{said}");
+    assert!(!dir.path().join("dev-key.pem").exists(), "nothing was made");
 }

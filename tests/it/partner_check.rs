@@ -267,3 +267,13 @@ async fn a_server_that_is_not_there_is_asked_three_times() {
     let Verdict::Failed(reason) = verdict(&findings, "server-info") else { panic!("{}", told(&findings)) };
     assert!(reason.contains("no connection"), "{reason}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_of_ones_own_network_is_asked_only_when_that_is_said() {
+    let node = Node::start().await;
+    let url = format!("http://localhost:{}/partner/graphql", node.addr().port());
+    let args = CheckArgs { url, allow_private_address: false, ..node.args(node.addr()) };
+    let findings = findings(&args).await;
+    let Verdict::Failed(reason) = verdict(&findings, "server-info") else { panic!("{}", told(&findings)) };
+    assert!(reason.contains("--allow-private-address"), "{reason}");
+}

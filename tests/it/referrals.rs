@@ -15,10 +15,14 @@ const COUNCIL: &str = "cc-440100";
 const FIELDS: [&str; 5] = ["CONSUMER_NAME", "TRADER_NAME", "PURCHASE_AMOUNT", "FACTS", "REQUEST"];
 const FACTS: &str = "购买的手表走时不准，商家拒绝退款。";
 const REFER: &str = "mutation($input: ReferAcrossBorderInput!) { referAcrossBorder(input: $input) { revision position \
-                     repeated referral { id stage shutGates allowedActions } } }";
+                     repeated referral { id stage shutGates allowedActions presentation { by contentDigest content } } \
+                     } }";
 const APPROVE: &str = "mutation($input: ApproveReferralInput!) { approveReferral(input: $input) { revision position \
                        repeated referral { stage messages { totalCount } transferRecord { approver presentedBy \
                        rightsContact } } } }";
+const PRESENT: &str = "mutation($input: PresentReferralInput!) { presentReferral(input: $input) { referral { id \
+                       presentation { contentDigest } } } }";
+const WITHDRAW: &str = "mutation($input: WithdrawConsentInput!) { withdrawConsent(input: $input) { position } }";
 const ONE: &str = "query($id: UUID!) { referral(id: $id) { id messages { edges { node { kind text content delivery { \
                    state attempts } } } } evidence { digest name stored scan } } }";
 
@@ -36,7 +40,11 @@ async fn server() -> TestServer {
     let keys = dir.path().join("council-keys");
     std::fs::create_dir_all(&keys).unwrap();
     key.write_new(&keys.join("test.key.json")).unwrap();
-    TestServer::over(dir).await
+    let mut config = tests::config();
+    // The partner fetches for itself, and here it never does.
+    let partner = json!({"id": "hk-consumer-council", "transport": "poll"});
+    config.partner.peers = vec![serde_json::from_value(partner).unwrap()];
+    TestServer::over_with(dir, config).await
 }
 
 fn token(server: &TestServer, who: &str, roles: &[Role], unit: &str) -> String {
@@ -78,25 +86,35 @@ fn prepared(case: &Value) -> Value {
             },
             "impact": {"number": "PIA-1", "version": 1, "assessedOn": day(-100), "validTo": day(300)},
         },
-        "presentation": {"retentionTo": day(400), "fields": FIELDS},
+        "presentation": presentation(FACTS),
     })
 }
 
-fn approval(id: &Value) -> Value {
-    let request = json!({"lang": "SIMPLIFIED_CHINESE", "text": "请求退款。"});
-    json!({"commandId": command_id(), "referralId": id, "content": {"request": request}})
+/// What is laid before a second person.
+fn presentation(facts: &str) -> Value {
+    let text = |text: &str| json!({"lang": "SIMPLIFIED_CHINESE", "text": text});
+    json!({
+        "retentionTo": day(400), "fields": FIELDS,
+        "content": {"facts": text(facts), "request": text("请求退款。")},
+    })
+}
+
+/// The approval of what a referral shows as presented.
+fn approval(referral: &Value) -> Value {
+    let digest = &referral["presentation"]["contentDigest"];
+    json!({"commandId": command_id(), "referralId": referral["id"], "contentDigest": digest})
 }
 
 /// A referral that was sent.
 pub(super) async fn sent(server: &TestServer, number: &str) -> Value {
     let case = case(server, number).await;
     let referred = server.data(&officer(server), REFER, json!({"input": prepared(&case)})).await;
-    let id = referred["referAcrossBorder"]["referral"]["id"].clone();
+    let referral = &referred["referAcrossBorder"]["referral"];
     let head = token(server, "head-1", &[Role::Head], COUNCIL);
-    let approved = server.data(&head, APPROVE, json!({"input": approval(&id)})).await;
+    let approved = server.data(&head, APPROVE, json!({"input": approval(referral)})).await;
     let query = "query($at: Position) { referrals(atLeast: $at) { totalCount } }";
     server.data(&head, query, json!({"at": approved["approveReferral"]["position"]})).await;
-    id
+    referral["id"].clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,10 +139,12 @@ async fn whoever_prepares_a_referral_does_not_let_it_leave() {
         assert_eq!(code, "NOT_ALLOWED_NOW", "attempt {attempt}");
     }
 
-    let approval = json!({"input": approval(&first["referral"]["id"])});
+    let approval = json!({"input": approval(&first["referral"])});
     assert_eq!(server.code(&officer(&server), APPROVE, approval.clone()).await, "FORBIDDEN");
-    let both = token(&server, "officer-1", &[Role::Handler, Role::Head], COUNCIL);
-    assert_eq!(server.code(&both, APPROVE, approval.clone()).await, "SAME_APPROVER");
+    for spelt in ["officer-1", "Officer-1", "ｏｆｆｉｃｅｒ－１"] {
+        let both = token(&server, spelt, &[Role::Handler, Role::Head], COUNCIL);
+        assert_eq!(server.code(&both, APPROVE, approval.clone()).await, "SAME_APPROVER", "{spelt}");
+    }
     let head = token(&server, "head-1", &[Role::Head], COUNCIL);
     let approved = server.data(&head, APPROVE, approval.clone()).await;
     let referral = &approved["approveReferral"]["referral"];
@@ -132,9 +152,105 @@ async fn whoever_prepares_a_referral_does_not_let_it_leave() {
     let record = &referral["transferRecord"];
     assert_eq!((&record["presentedBy"], &record["approver"]), (&json!("officer-1"), &json!("head-1")));
     assert_ne!(record["rightsContact"], json!(""));
-    let again = server.data(&head, APPROVE, approval).await;
+    let again = server.data(&head, APPROVE, approval.clone()).await;
     assert_eq!(again["approveReferral"]["repeated"], true);
     assert_eq!(again["approveReferral"]["revision"], approved["approveReferral"]["revision"]);
+
+    let mut once_more = approval;
+    once_more["input"]["commandId"] = json!(command_id());
+    let answer = server.ask(&head, APPROVE, once_more).await;
+    let extensions = &answer["errors"][0]["extensions"];
+    assert_eq!(extensions["code"], "NOT_ALLOWED_NOW", "{answer:#}");
+    assert_eq!(extensions["allowed"], json!(["withdrawConsent", "announceEvidence", "recallReferral"]), "{answer:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_leaves_is_what_the_second_person_has_read() {
+    let server = server().await;
+    let case = case(&server, "REFER-6").await;
+    let referred = server.data(&officer(&server), REFER, json!({"input": prepared(&case)})).await;
+    let first = &referred["referAcrossBorder"]["referral"];
+    assert_eq!(first["presentation"]["content"]["facts"]["text"], FACTS, "{first:#}");
+    assert_eq!(first["presentation"]["by"], "officer-1");
+
+    // Presented anew meanwhile: what was read before does not leave.
+    let head = token(&server, "head-1", &[Role::Head], COUNCIL);
+    let other = "商家拒绝退款，也拒绝换货。";
+    let input = json!({"commandId": command_id(), "referralId": first["id"], "presentation": presentation(other)});
+    let anew = server.data(&officer(&server), PRESENT, json!({"input": input})).await;
+    let anew = &anew["presentReferral"]["referral"];
+    let answer = server.ask(&head, APPROVE, json!({"input": approval(first)})).await;
+    let extensions = &answer["errors"][0]["extensions"];
+    assert_eq!(extensions["code"], "STALE_REVISION", "{answer:#}");
+    assert_eq!(extensions["contentDigest"], anew["presentation"]["contentDigest"], "{answer:#}");
+
+    let query = "query($id: UUID!) { referral(id: $id) { presentation { by contentDigest content } } }";
+    let asked = json!({"id": first["id"]});
+    let auditor = server.ask(&server.token(&[Role::Auditor], COUNCIL), query, asked.clone()).await;
+    let shown = &auditor["data"]["referral"]["presentation"];
+    assert_eq!((&shown["by"], &shown["content"]), (&json!("officer-1"), &Value::Null), "{auditor:#}");
+    assert_eq!(auditor["errors"][0]["extensions"]["code"], "FORBIDDEN");
+    let read = server.data(&head, query, asked.clone()).await;
+    let content = &read["referral"]["presentation"]["content"];
+    assert_eq!(content["facts"]["text"], other);
+    server.data(&head, APPROVE, json!({"input": approval(anew)})).await;
+    let sent = server.data(&head, ONE, asked).await;
+    assert_eq!(&sent["referral"]["messages"]["edges"][0]["node"]["content"], content);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_referral_is_begun_with_every_step_or_not_at_all() {
+    let server = server().await;
+    let case = case(&server, "REFER-7").await;
+    let whole = prepared(&case);
+    let mut early = whole.clone();
+    early["assessment"] = Value::Null;
+    let answer = server.ask(&officer(&server), REFER, json!({"input": early})).await;
+    let extensions = &answer["errors"][0]["extensions"];
+    assert_eq!((&extensions["code"], &extensions["step"]), (&json!("NOT_ALLOWED_NOW"), &json!("presentReferral")));
+    assert!(extensions["allowed"].as_array().unwrap().contains(&json!("assessReferral")), "{answer:#}");
+
+    let mut with_card = whole.clone();
+    with_card["presentation"] = presentation("刷卡4111 1111 1111 1111付款。");
+    let answer = server.ask(&officer(&server), REFER, json!({"input": with_card})).await;
+    let extensions = &answer["errors"][0]["extensions"];
+    assert_eq!((&extensions["code"], &extensions["gates"]), (&json!("GATES_SHUT"), &json!(["bank-card-in-text"])));
+    assert_eq!(extensions["texts"][0], json!({"gate": "bank-card-in-text", "text": "facts", "offset": 2}));
+    assert!(!answer.to_string().contains("4111"), "{answer:#}");
+
+    // Nothing was kept of either, so the same command is the first.
+    let referred = server.data(&officer(&server), REFER, json!({"input": whole})).await;
+    let first = &referred["referAcrossBorder"];
+    assert_eq!((&first["repeated"], &first["referral"]["shutGates"]), (&json!(false), &json!([])), "{first:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consent_that_is_withdrawn_before_anything_went_out_ends_the_referral() {
+    let server = server().await;
+    let id = sent(&server, "REFER-8").await;
+    let withdrawn = json!({"commandId": command_id(), "referralId": id});
+    server.data(&officer(&server), WITHDRAW, json!({"input": withdrawn})).await;
+    let query = "query($id: UUID!) { referral(id: $id) { stage recalledAfterSending erased allowedActions } }";
+    let ended = server.data(&officer(&server), query, json!({"id": id})).await;
+    let referral = &ended["referral"];
+    assert_eq!((&referral["stage"], &referral["recalledAfterSending"]), (&json!("RECALLED"), &json!(false)));
+    let allowed = referral["allowedActions"].as_array().unwrap();
+    assert!(!allowed.contains(&json!("recallReferral")), "nobody is asked: {referral:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_be_kept_is_erased_by_nobody() {
+    let server = server().await;
+    let id = sent(&server, "REFER-9").await;
+    let erase = "mutation($input: EraseReferralInput!) { eraseReferral(input: $input) { position } }";
+    let input = json!({"input": {"commandId": command_id(), "referralId": id}});
+    assert_eq!(server.code(&officer(&server), erase, input.clone()).await, "FORBIDDEN");
+    let head = token(&server, "head-1", &[Role::Head], COUNCIL);
+    assert_eq!(server.code(&head, erase, input).await, "NOT_ALLOWED_NOW");
+    let query = "query($id: UUID!) { referral(id: $id) { retentionTo dataErased erasureHeldFor } }";
+    let kept = server.data(&head, query, json!({"id": id})).await;
+    let expected = json!({"retentionTo": day(400), "dataErased": false, "erasureHeldFor": null});
+    assert_eq!(kept["referral"], expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,7 +261,8 @@ async fn a_referral_with_shut_gates_stays_and_each_gate_is_named() {
     let referred = server.data(&officer(&server), REFER, json!({"input": input})).await;
     let referral = &referred["referAcrossBorder"]["referral"];
     let head = token(&server, "head-1", &[Role::Head], COUNCIL);
-    let answer = server.ask(&head, APPROVE, json!({"input": approval(&referral["id"])})).await;
+    let approval = json!({"commandId": command_id(), "referralId": referral["id"], "contentDigest": "ab".repeat(32)});
+    let answer = server.ask(&head, APPROVE, json!({"input": approval})).await;
     let extensions = &answer["errors"][0]["extensions"];
     assert_eq!(extensions["code"], "GATES_SHUT", "{answer:#}");
     assert_eq!(extensions["gates"], referral["shutGates"], "{answer:#}");

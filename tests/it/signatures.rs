@@ -346,12 +346,6 @@ async fn node(own: &SigningKey, partner: &SigningKey) -> TestServer {
     TestServer::over_with(dir, config).await
 }
 
-/// When a request to a node that has just started is signed. What was signed before the start is refused, and a
-/// signature has whole seconds.
-fn next_second() -> DateTime<Utc> {
-    api::clock::now() + TimeDelta::seconds(1)
-}
-
 /// The requests among what went over a link.
 fn on_wire(captured: &[u8]) -> Vec<Request> {
     let mut requests = Vec::new();
@@ -388,9 +382,9 @@ async fn another_implementation_verifies_what_our_client_sends_to_a_node() {
     let peer = peer(GUANGDONG, Some(endpoint), guangdong.verifying());
     let client = PartnerClient::new(&peer, None, ClientOptions::default()).unwrap();
 
-    let signer = Signer { key: &hong_kong, now: next_second() };
-    client.server_info(signer).await.unwrap();
+    let signer = Signer { key: &hong_kong, now: api::clock::now() };
     client.messages(signer, None).await.unwrap();
+    client.record_receipts(signer, &[]).await.unwrap();
     // The node knows no such referral, which it says only to a partner.
     let (referral, digest) = (SharedId::parse(REFERRAL).unwrap(), Digest::of(FILE.as_bytes()));
     let put = client.put_evidence(signer, referral, &digest, FILE.as_bytes().to_vec()).await.unwrap_err();
@@ -414,7 +408,7 @@ async fn another_implementation_fetches_a_stored_message_and_verifies_its_statem
     let target = server.url().replace("/graphql", "/partner/graphql");
     let body = documents::MESSAGES.request(Map::new()).to_string();
     let mut asked = Request::new(Method::POST, &target, Some("application/json"), &body).line(&hong_kong);
-    asked["created"] = json!(next_second().timestamp());
+    asked["created"] = json!(api::clock::now().timestamp());
     let written = other.run(&["--sign", &seed(&hong_kong), "--key-id", hong_kong.id.as_str()], &[asked]).await;
     let request = Request::read(&written[0]);
     let answer = request.send(server.http()).await;

@@ -103,3 +103,27 @@ async fn a_follower_from_elsewhere_hears_nothing_of_it() {
     let own = server.data(&auditor, query, json!({})).await;
     assert_eq!(own["cases"]["edges"][0]["node"]["position"], heard["payload"]["data"]["caseEvents"]["position"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_from_beyond_the_log_is_told_so_and_one_from_its_end_waits() {
+    let server = TestServer::new().await;
+    let flow = Flow::filed(&server, "BEYOND-1").await.accepted().await;
+    let token = server.token(&[Role::Auditor], BUREAU);
+    let info = server.data(&token, "{ serverInfo { logPosition } }", json!({})).await;
+    let head: u64 = info["serverInfo"]["logPosition"].as_str().unwrap().parse().unwrap();
+
+    let mut socket = connect(&server, &token).await;
+    follow(&mut socket, Some(&(head + 1).to_string())).await;
+    let refused = message(&mut socket).await;
+    assert_eq!(refused["type"], "error", "{refused}");
+    let error = &refused["payload"][0];
+    assert_eq!(error["extensions"]["code"], "INVALID_INPUT", "{error}");
+    assert_eq!(error["extensions"]["head"], json!(head.to_string()), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("leave `after` out"), "{error}");
+
+    // The end itself is a position like any other.
+    follow(&mut socket, Some(&head.to_string())).await;
+    let station = flow.station.clone();
+    flow.act(&station, "noteWork", "NoteWorkInput", json!({"kind": "CALL", "text": "联系商家"})).await;
+    assert_eq!(events(&mut socket, 1).await[0]["kind"], "complaint.noted");
+}

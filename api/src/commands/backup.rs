@@ -13,9 +13,10 @@ use std::time::Duration;
 use clap::Args;
 use domain::envelope::Position;
 use event_log::sqlite::{Backup, backup};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use thiserror::Error;
 
+use super::path_error::at;
 use super::{Failure, Global};
 use crate::config::Config;
 use crate::data_dir::DataDir;
@@ -49,7 +50,13 @@ enum VaultCopyError {
     Exists(PathBuf),
     #[error("`{}` cannot be handed to SQLite; use a path in UTF-8", .0.display())]
     Name(PathBuf),
-    #[error("the vault could not be copied to `{}`; check the room on its disk", .path.display())]
+    #[error(
+        "the vault at `{}` is damaged and was not copied: {what}; keep it and every older backup as they are, and \
+         restore the newest copy that opens",
+        .path.display()
+    )]
+    Damaged { path: PathBuf, what: String },
+    #[error("the vault could not be copied to `{}`; check its folder and the room on its disk", .path.display())]
     Store {
         path: PathBuf,
         #[source]
@@ -61,7 +68,10 @@ enum VaultCopyError {
         #[source]
         source: io::Error,
     },
-    #[error("the copy of the vault is not sound: {0}; the vault itself may be damaged")]
+    #[error(
+        "the copy of the vault was not sound and was removed: {0}; the vault itself may be damaged, so keep every \
+         older backup"
+    )]
     Unsound(String),
 }
 
@@ -87,7 +97,7 @@ pub async fn run(global: &Global, config: &Config, args: BackupArgs) -> Result<(
     if has_vault && to.vault_path().exists() {
         return Err(VaultCopyError::Exists(to.vault_path()).into());
     }
-    fs::create_dir_all(to.root())?;
+    fs::create_dir_all(to.root()).map_err(at(to.root(), "cannot be made"))?;
     if !args.without_log {
         let Backup { path, bytes, head } = backup(&from.log_path(), &to.log_path())?;
         let head = head.map_or(0, Position::get);
@@ -126,7 +136,12 @@ fn copy_vault(from: &Path, to: &Path) -> Result<u64, VaultCopyError> {
 }
 
 fn copy_through(from: &Path, to: &Path, partial: &Path) -> Result<u64, VaultCopyError> {
-    let store = |source| VaultCopyError::Store { path: to.to_owned(), source };
+    let store = |source: rusqlite::Error| match source.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            VaultCopyError::Damaged { path: from.to_owned(), what: source.to_string() }
+        }
+        Some(_) | None => VaultCopyError::Store { path: to.to_owned(), source },
+    };
     let io_failed = |source| VaultCopyError::Io { path: to.to_owned(), source };
     let Some(name) = partial.to_str() else { return Err(VaultCopyError::Name(to.to_owned())) };
     match fs::remove_file(partial) {
@@ -140,7 +155,7 @@ fn copy_through(from: &Path, to: &Path, partial: &Path) -> Result<u64, VaultCopy
     vault.execute("VACUUM INTO ?1", [name]).map_err(store)?;
     let checked: String = connect(partial)
         .and_then(|copy| copy.query_row("PRAGMA integrity_check", [], |row| row.get(0)))
-        .map_err(store)?;
+        .map_err(|error| VaultCopyError::Unsound(error.to_string()))?;
     if checked != "ok" {
         return Err(VaultCopyError::Unsound(checked));
     }
@@ -257,6 +272,22 @@ mod tests {
         run(&global(&data), &config, args(true)).await.unwrap();
         drop(keys);
         event_log::vault::file::FileKeys::open(&DataDir::new(&to).vault_path(), false).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_damaged_log_or_vault_is_told_with_advice_for_a_backup() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(&folder.path().join("data"));
+        let config = Config::default();
+        dir.open_log(&config, true).unwrap().close();
+        fs::write(dir.vault_path(), "not a database, and longer than the header of one: ".repeat(20)).unwrap();
+        let args = |to: &str| BackupArgs { to: folder.path().join(to), without_log: false };
+        let vault = run(&global(dir.root()), &config, args("one")).await.unwrap_err().to_string();
+        assert!(vault.contains("vault.sqlite") && vault.contains("older backup"), "{vault}");
+        fs::write(dir.log_path(), b"").unwrap();
+        let log = run(&global(dir.root()), &config, args("two")).await.unwrap_err().to_string();
+        assert!(log.contains("restore the newest backup") && !log.contains("room on its disk"), "{log}");
+        assert!(!folder.path().join("two").exists());
     }
 
     #[cfg(unix)]

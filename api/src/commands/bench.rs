@@ -22,6 +22,7 @@ use self::figures::{millis, per_second};
 use self::machine::Machine;
 use self::report::{GenerateFigures, Report};
 use super::demo::folder::{self, Made, Marker};
+use super::path_error::at;
 use super::{Failure, Global};
 use crate::config::Config;
 use crate::data_dir::DataDir;
@@ -106,7 +107,7 @@ pub async fn run(global: &Global, config: &Config, args: BenchArgs) -> Result<()
     let plan = place.made_before.map_or_else(|| args.plan(), |marker| Plan { until: marker.until, ..args.plan() });
     let mut report = Report {
         version: env!("CARGO_PKG_VERSION"),
-        machine: block_in_place(|| Machine::look(place.dir.root()))?,
+        machine: block_in_place(|| Machine::look(place.dir.root())).map_err(at(place.dir.root(), "cannot be used"))?,
         cases: plan.cases,
         days: plan.days,
         until: plan.until,
@@ -138,7 +139,7 @@ pub async fn run(global: &Global, config: &Config, args: BenchArgs) -> Result<()
     println!("{}", report.table());
     println!("{}", serde_json::to_string(&report)?);
     if let Some(file) = &args.json {
-        std::fs::write(file, serde_json::to_vec_pretty(&report)?)?;
+        std::fs::write(file, serde_json::to_vec_pretty(&report)?).map_err(at(file, "cannot be written"))?;
     }
     Ok(())
 }
@@ -224,13 +225,13 @@ impl Place {
             Some(marker) if marker.complete => {
                 return Ok(Self { dir, made_before: Some(marker), remove: false, around: None });
             }
-            Some(_) => std::fs::remove_dir_all(dir.root())?,
+            Some(_) => std::fs::remove_dir_all(dir.root()).map_err(at(dir.root(), "cannot be removed"))?,
             None if dir.root().exists() => {
                 return Err(format!("{} was not made by `baycase bench`", dir.root().display()).into());
             }
             None => {}
         }
-        std::fs::create_dir_all(dir.root())?;
+        std::fs::create_dir_all(dir.root()).map_err(at(dir.root(), "cannot be made"))?;
         Marker::of(&args.plan(), false).write(&dir, MARKER)?;
         Ok(Self { dir, made_before: None, remove: !args.keep, around })
     }

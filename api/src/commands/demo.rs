@@ -76,8 +76,9 @@ pub async fn run(global: &Global, mut config: Config, args: DemoArgs) -> Result<
         // What is printed here is for people; every line of the log would stand between.
         "warn".clone_into(&mut config.telemetry.filter);
     }
+    let warnings = config.validate()?;
     let telemetry = telemetry::init(&config.telemetry)?;
-    for warning in config.validate()? {
+    for warning in warnings {
         tracing::warn!("{warning}");
     }
     let outcome = if args.councils {

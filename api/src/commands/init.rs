@@ -4,6 +4,7 @@ use clap::Args;
 use event_log::vault::MasterKey;
 use uuid::Uuid;
 
+use super::path_error::at;
 use super::{Failure, Global};
 use crate::config::Config;
 use crate::data_dir::DataDir;
@@ -56,7 +57,7 @@ pub async fn prepare(
 
 async fn make(dir: &DataDir, config: &Config, create_master_key: bool, with_units: bool) -> Result<Prepared, Failure> {
     let units = units::of_node(config.own_council()?);
-    std::fs::create_dir_all(dir.root())?;
+    std::fs::create_dir_all(dir.root()).map_err(at(dir.root(), "cannot be made"))?;
     if create_master_key && !dir.master_key_path().exists() {
         MasterKey::generate_file(&dir.master_key_path())?;
     }

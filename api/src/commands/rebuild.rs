@@ -7,6 +7,7 @@ mod compare;
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
 use std::time::Instant;
 
 use clap::Args;
@@ -17,6 +18,7 @@ use tokio::task::spawn_blocking;
 
 use self::compare::{Verdict, against_live, against_moving};
 use super::import::progress;
+use super::path_error::at;
 use super::{Failure, Global};
 use crate::config::Config;
 use crate::data_dir::DataDir;
@@ -140,7 +142,9 @@ fn referrals(dir: &DataDir, config: &Config, log: &OpenedLog) -> Result<(), Fail
         let mut file = path.clone().into_os_string();
         file.push(companion);
         match std::fs::remove_file(&file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(at(Path::new(&file), "cannot be removed")(error));
+            }
             Ok(()) | Err(_) => {}
         }
     }

@@ -9,6 +9,8 @@ mod watching;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Router;
+use axum::middleware::from_fn;
 use clap::Args;
 use cross_border::index::IndexFollower;
 use projections::Follower;
@@ -29,6 +31,7 @@ use crate::gatekeeper::TokenGate;
 use crate::graphql;
 use crate::leases::Duties;
 use crate::limiter::Limiter;
+use crate::listen::{Arrivals, Limits, TcpArrivals, Turnstile};
 use crate::log::OpenedLog;
 use crate::metrics::{Lag, Metrics};
 use crate::node::Node;
@@ -37,6 +40,13 @@ use crate::telemetry;
 
 /// What must hold for this node to serve.
 const CONDITIONS: [&str; 4] = ["log", "projections", "referrals", "accepting"];
+
+/// What the admin port takes: a few who watch this process, none of whom has reason to be slow.
+pub(crate) const ADMIN: Limits = Limits {
+    header_timeout: std::time::Duration::from_secs(10),
+    connections_max: 128,
+    connections_per_address_max: 64,
+};
 
 /// Serve the API.
 #[derive(Debug, Args)]
@@ -62,12 +72,15 @@ pub struct ServeArgs {
 pub async fn run(global: &Global, mut config: Config, args: ServeArgs) -> Result<(), Failure> {
     if let Some(listen) = args.listen {
         config.server.listen = listen;
+        config.given_by_flag("server.listen");
     }
     if let Some(listen) = args.admin_listen {
         config.server.admin_listen = listen;
+        config.given_by_flag("server.admin_listen");
     }
-    let telemetry = telemetry::init(&config.telemetry)?;
+    // Before anything is made of it, so that what is wrong is told with its key and its file.
     let warnings = config.validate()?;
+    let telemetry = telemetry::init(&config.telemetry)?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }
@@ -203,7 +216,7 @@ async fn start_with(global: &Global, config: Config, dev: bool, signals: bool) -
     duties::process_manager(&shutdown, &app, &duties, &log, &dir);
     exchange::run(&shutdown, &app.council, &config, &dir, &exchange::Work { duties: &duties, node: &node })?;
     let metrics = metrics(&config, &log, &followers.models, &duties)?;
-    let bound = listen(&shutdown, &config, dev, app, verifier, (&log, metrics, &readiness)).await?;
+    let bound = listen(&shutdown, (&config, &dir), dev, app, verifier, (&log, metrics, &readiness)).await?;
     readiness.set("accepting", Ok(()));
     let Bound { addr, admin_addr, partner_addr } = bound;
     tracing::info!(server.addr = %addr, node.name = %node.name, node.holder = %node.holder, "Serving on {addr}");
@@ -247,7 +260,7 @@ struct Bound {
 /// Binds every listener and begins to serve.
 async fn listen(
     shutdown: &Shutdown,
-    config: &Config,
+    (config, dir): (&Config, &DataDir),
     dev: bool,
     app: App,
     verifier: Verifier,
@@ -255,37 +268,50 @@ async fn listen(
 ) -> Result<Bound, Failure> {
     exchange::count(shutdown, &app.council.index, &metrics);
     crate::vault_node::observe(&metrics, &app.vault);
-    let listener = TcpListener::bind(config.server.listen).await?;
-    let admin_listener = TcpListener::bind(config.server.admin_listen).await?;
-    let (addr, admin_addr) = (listener.local_addr()?, admin_listener.local_addr()?);
-    let door = exchange::door(&app.council, config, shutdown, log);
+    let listener = bind(&metrics, "api", config.server.listen, config.server.connections()).await?;
+    let admin_listener = bind(&metrics, "admin", config.server.admin_listen, ADMIN).await?;
+    let (addr, admin_addr) = (listener.addr()?, admin_listener.addr()?);
+    let door = exchange::door(&app.council, config, dir, shutdown, log);
     let clock: crate::app::Now = Arc::new(crate::clock::now);
     let gate = Arc::new(TokenGate::new(verifier, Limiter::new(&config.limits), Arc::clone(&clock), app.clone()));
     let files = evidence_routes::router(app.clone(), Arc::clone(&gate));
     let schema = graphql::schema(app, Arc::clone(&metrics), dev || config.graphql.introspection);
     let mut router = edge::router(schema, gate, edge_limits(config), shutdown.token(), clock)
         .merge(files)
-        .merge(admin::health_routes(readiness.clone()));
+        .merge(admin::health_routes(readiness.clone()))
+        .layer(from_fn(edge::one_host));
     let mut partner_addr = None;
     match config.partner.listen {
-        Some(listen) => {
-            partner_addr = Some(exchange::serve_apart(shutdown, &config.partner, listen, door).await?);
+        Some(at) => {
+            let apart = bind(&metrics, "partners", at, config.partner.connections()).await?;
+            partner_addr = Some(exchange::serve_apart(shutdown, &config.partner, apart, door)?);
         }
         None => router = router.merge(door),
     }
-    serve_until(shutdown, "api", listener, router);
-    serve_until(shutdown, "admin", admin_listener, admin::admin_routes(readiness.clone(), metrics));
+    serve_until(shutdown, listener, edge::with_typed_refusals(router));
+    serve_until(shutdown, admin_listener, admin::admin_routes(readiness.clone(), metrics));
     Ok(Bound { addr, admin_addr, partner_addr })
 }
 
-fn serve_until(shutdown: &Shutdown, name: &'static str, listener: TcpListener, router: axum::Router) {
-    let token = shutdown.token();
-    shutdown.spawn_vital(name, async move {
-        let served = axum::serve(listener, router).with_graceful_shutdown(token.cancelled_owned()).await;
-        if let Err(error) = served {
-            tracing::error!(error = %error, "The listener `{name}` ended");
-        }
-    });
+/// Binds a listener, whose connections the metrics show under its name.
+pub(crate) async fn bind(
+    metrics: &Metrics,
+    name: &'static str,
+    at: SocketAddr,
+    limits: Limits,
+) -> Result<TcpArrivals, Failure> {
+    let turnstile = Turnstile::new(name, limits);
+    let shown = Arc::clone(&turnstile);
+    metrics.observe_connections(name, move || shown.connections());
+    let listener = TcpListener::bind(at).await;
+    let listener = listener.map_err(|error| format!("the listener `{name}` cannot have {at}: {error}"))?;
+    Ok(TcpArrivals::new(listener, turnstile))
+}
+
+/// Serves what arrives until the process stops; it stops when this ends.
+pub(crate) fn serve_until<A: Arrivals>(shutdown: &Shutdown, arrivals: A, router: Router) {
+    let name = arrivals.turnstile().name();
+    shutdown.spawn_vital(name, crate::listen::serve(arrivals, router, shutdown.token()));
 }
 
 fn metrics(config: &Config, log: &OpenedLog, follower: &Follower, duties: &Duties) -> Result<Arc<Metrics>, Failure> {
@@ -315,6 +341,8 @@ fn edge_limits(config: &Config) -> edge::EdgeLimits {
         depth_max: size(config.graphql.depth_max),
         fields_max: size(config.graphql.fields_max),
         aliases_max: size(config.graphql.aliases_max),
+        // No bound of its own: each is an act with a command id, which can be repeated.
+        mutation_fields_max: size(config.graphql.fields_max),
         request_timeout: config.server.request_timeout(),
         subscriptions_max: config.server.subscriptions_max,
         ..edge::EdgeLimits::default()

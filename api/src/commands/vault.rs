@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use tokio::net::TcpListener;
 
+use super::serve::{ADMIN, bind, serve_until};
 use super::{Failure, Global};
 use crate::admin::{self, Readiness};
 use crate::config::{Config, VaultRole};
@@ -114,16 +114,10 @@ async fn start_with(
     let metrics = Arc::new(Metrics::new(telemetry::resource(&config.telemetry))?);
     node.observe(&metrics);
     let readiness = Readiness::expecting(&["accepting"]);
-    let admin_listener = TcpListener::bind(settings.admin_listen).await?;
-    let admin_addr = admin_listener.local_addr()?;
-    let (addr, is_tls) = server::serve(&shutdown, settings, Arc::clone(&node)).await?;
-    let (token, routes) = (shutdown.token(), admin::admin_routes(readiness.clone(), metrics));
-    shutdown.spawn_vital("admin", async move {
-        let served = axum::serve(admin_listener, routes).with_graceful_shutdown(token.cancelled_owned()).await;
-        if let Err(error) = served {
-            tracing::error!(error = %error, "The listener `admin` ended");
-        }
-    });
+    let admin_listener = bind(&metrics, "admin", settings.admin_listen, ADMIN).await?;
+    let admin_addr = admin_listener.addr()?;
+    let (addr, is_tls) = server::serve(&shutdown, settings, Arc::clone(&node), &metrics).await?;
+    serve_until(&shutdown, admin_listener, admin::admin_routes(readiness.clone(), metrics));
     match settings.role {
         VaultRole::Primary => keep_standby(&shutdown, &node),
         VaultRole::Standby => watch(&shutdown, &node, &readiness),

@@ -30,6 +30,11 @@ fn is_apart(name: &str) -> bool {
 
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
+/// The name of the layer that lies below all others.
+pub(super) const DEFAULTS: &str = "the built-in defaults";
+/// The name of the layer that lies above all others.
+pub(super) const FLAGS: &str = "the command line";
+
 /// The `BAYCASE_*` variables.
 ///
 /// Values are held as secrets, because one of them is.
@@ -206,6 +211,16 @@ pub(super) struct Layer {
 }
 
 impl Layer {
+    /// The name that errors give it.
+    pub(super) fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Its values by section.
+    pub(super) const fn values(&self) -> &Dict {
+        &self.values
+    }
+
     pub(super) fn from_toml(place: &str, text: &str) -> Result<Self, ConfigError> {
         match Toml::string(text).data() {
             Ok(mut profiles) => {

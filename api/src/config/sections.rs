@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::listen::Limits;
+
 pub use self::council::CouncilConfig;
 pub use self::eventstore::EventStoreConfig;
 pub use self::node::{NODE_NAME_CHARS_MAX, NodeConfig};
@@ -36,6 +38,12 @@ pub struct ServerConfig {
     pub body_bytes_max: usize,
     /// Subscriptions open at the same time, over all clients.
     pub subscriptions_max: usize,
+    /// Time for the head of a request, and for an idle connection to send another.
+    pub header_timeout_seconds: u32,
+    /// Connections open at the same time; whoever comes then waits.
+    pub connections_max: u32,
+    /// Connections of one address open at the same time; one more is closed at once.
+    pub connections_per_address_max: u32,
 }
 
 impl ServerConfig {
@@ -48,6 +56,15 @@ impl ServerConfig {
     pub fn shutdown_grace(&self) -> Duration {
         Duration::from_millis(self.shutdown_grace_ms)
     }
+
+    /// The bounds of the connections at `listen`.
+    pub fn connections(&self) -> Limits {
+        Limits {
+            header_timeout: Duration::from_secs(u64::from(self.header_timeout_seconds)),
+            connections_max: self.connections_max,
+            connections_per_address_max: self.connections_per_address_max,
+        }
+    }
 }
 
 impl Default for ServerConfig {
@@ -59,6 +76,9 @@ impl Default for ServerConfig {
             shutdown_grace_ms: 25_000,
             body_bytes_max: 1024 * 1024,
             subscriptions_max: 1_000,
+            header_timeout_seconds: 10,
+            connections_max: 4_096,
+            connections_per_address_max: 1_024,
         }
     }
 }

@@ -1,5 +1,6 @@
 mod cluster;
 mod exchange;
+mod places;
 mod vault;
 
 use std::io::Write as _;
@@ -202,6 +203,12 @@ fn limits_hold_at_the_edge_and_refuse_one_past_it() {
     assert!(!accepts(|c| c.telemetry.sample_ratio_ppm = 1_000_001));
     assert!(!accepts(|c| c.telemetry.filter = "not=a=filter".to_owned()));
     assert!(!accepts(|c| c.server.admin_listen = c.server.listen));
+    assert!(accepts(|c| c.server.header_timeout_seconds = 1));
+    assert!(!accepts(|c| c.server.header_timeout_seconds = 0));
+    assert!(accepts(|c| c.server.connections_max = 1_000_000));
+    assert!(!accepts(|c| c.server.connections_max = 1_000_001));
+    assert!(accepts(|c| c.server.connections_per_address_max = 1));
+    assert!(!accepts(|c| c.server.connections_per_address_max = 0));
     assert!(!accepts(|c| c.auth.issuer = Some(" ".to_owned())));
 }
 
@@ -244,6 +251,7 @@ fn defaults_are_safe_and_contradictions_warn() {
     assert_eq!(warned(open), ["auth.dev"]);
     assert_eq!(warned(silent), ["telemetry.otlp_endpoint"]);
     assert_eq!(warned(|c| c.limits.burst = 1), ["limits.burst"]);
+    assert_eq!(warned(|c| c.server.connections_max = 1_000), ["server.connections_max"]);
     assert_eq!(warned(|c| c.auth.audience = Some("baycase".to_owned())), ["auth.issuer"]);
     assert_eq!(warned(|c| c.server.shutdown_grace_ms = 0), ["server.shutdown_grace_ms"]);
 }

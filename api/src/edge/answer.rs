@@ -89,15 +89,20 @@ impl Answer {
         self.data.is_none()
     }
 
-    /// The first code of an answer to a request that was not executed.
+    /// The first code of an answer to a request that was not executed; the code of an argument that does not fit where
+    /// it was.
+    ///
+    /// The executor finds the latter only when it comes to the field, after others may have been executed. Yet nobody
+    /// has seen it but the executor, so it is told like the former.
     pub(super) fn refusal_code(&self) -> Option<&str> {
-        if !self.is_refusal() {
-            return None;
-        }
-        match self.errors.iter().find_map(code) {
-            Some(Value::String(code)) => Some(code),
+        let mut codes = self.errors.iter().filter_map(|error| match code(error) {
+            Some(Value::String(code)) => Some(code.as_str()),
             _ => None,
+        });
+        if self.is_refusal() {
+            return codes.next();
         }
+        codes.find(|code| *code == Code::GraphqlValidationFailed.as_str())
     }
 
     /// What went wrong.
@@ -233,6 +238,10 @@ mod tests {
         let answer = Answer::of_execution(failing(&["a"], (1, 9), Value::Null), &inquiry(&[(1, 3)]));
         let json = answer.to_json();
         assert!(json.contains("secret") && json.contains("GRAPHQL_VALIDATION_FAILED"), "{json}");
+        assert!(!answer.is_refusal(), "fields beside it may have been executed");
+        assert_eq!(answer.refusal_code(), Some("GRAPHQL_VALIDATION_FAILED"));
+        let masked = Answer::of_execution(failing(&["a"], (1, 3), Value::Null), &inquiry(&[(1, 3)]));
+        assert_eq!(masked.refusal_code(), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::answer::Inquiry;
 use super::fault::{Code, Fault};
-use super::{EdgeLimits, RequestFacts, limits};
+use super::{EdgeLimits, RequestFacts, json, limits};
 
 /// Brackets of any kind inside each other. The parser is recursive, so this is checked before it starts.
 pub const BRACKETS_MAX: usize = 64;
@@ -32,12 +32,13 @@ pub struct Params {
 }
 
 impl Params {
-    /// Reads a JSON body. Fails with `BAD_REQUEST` or `BATCH_NOT_SUPPORTED`.
+    /// Reads a JSON body. Fails with `BAD_REQUEST`, also when an object in it names a member twice, or with
+    /// `BATCH_NOT_SUPPORTED`.
     pub fn from_body(body: &[u8]) -> Result<Self, Fault> {
-        let Ok(body) = serde_json::from_slice(body) else {
-            return Err(Fault::bad_request("the body is not JSON"));
-        };
-        Self::from_json(body)
+        match json::parse(body) {
+            Ok(body) => Self::from_json(body),
+            Err(fault) => Err(Fault::bad_request(format!("the body {fault}"))),
+        }
     }
 
     /// Takes the parameters from a JSON object. Fails with `BAD_REQUEST` or `BATCH_NOT_SUPPORTED`.
@@ -92,8 +93,8 @@ impl Params {
         Ok(Self {
             query,
             operation_name: operation_name.filter(|name| !name.is_empty()),
-            variables: map(json(variables)?, "`variables` must be a map")?,
-            extensions: map(json(extensions)?, "`extensions` must be a map")?,
+            variables: map(json_value("variables", variables)?, "`variables` must be a map")?,
+            extensions: map(json_value("extensions", extensions)?, "`extensions` must be a map")?,
         })
     }
 }
@@ -109,14 +110,14 @@ fn map<T: DeserializeOwned>(value: Option<Value>, otherwise: &str) -> Result<T, 
 }
 
 /// The value of a parameter that is a JSON text.
-fn json(text: Option<String>) -> Result<Option<Value>, Fault> {
+fn json_value(name: &str, text: Option<String>) -> Result<Option<Value>, Fault> {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    let Ok(value) = serde_json::from_str(&text) else {
-        return Err(Fault::bad_request("`variables` and `extensions` must be JSON"));
-    };
-    Ok(Some(value))
+    match json::parse(text.as_bytes()) {
+        Ok(value) => Ok(Some(value)),
+        Err(fault) => Err(Fault::bad_request(format!("`{name}` {fault}"))),
+    }
 }
 
 /// A request whose document was parsed, measured and found fit for the executor.
@@ -152,7 +153,7 @@ impl Prepared {
 /// Parses the document once, measures it, applies the rules of the root, and keeps the parsed form for the executor.
 ///
 /// Fails with the codes of [`limits::check`], and with `DOCUMENT_TOO_LARGE`, `DOCUMENT_TOO_DEEP`,
-/// `GRAPHQL_PARSE_FAILED`, `GRAPHQL_VALIDATION_FAILED` and `DUPLICATE_MUTATION_FIELD`.
+/// `GRAPHQL_PARSE_FAILED`, `GRAPHQL_VALIDATION_FAILED`, `DUPLICATE_MUTATION_FIELD` and `TOO_MANY_MUTATION_FIELDS`.
 pub fn prepare(params: Params, limits: &EdgeLimits) -> Result<Prepared, Fault> {
     let Params { query, operation_name, variables, extensions } = params;
     if query.len() > limits.document_bytes_max {
@@ -167,7 +168,7 @@ pub fn prepare(params: Params, limits: &EdgeLimits) -> Result<Prepared, Fault> {
     let kind = operation.ty;
     match kind {
         OperationType::Query => {}
-        OperationType::Mutation => check_mutation(&document, operation)?,
+        OperationType::Mutation => check_mutation(&document, operation, limits.mutation_fields_max)?,
         OperationType::Subscription => check_subscription(operation)?,
     }
     let fields = field_positions(&document);
@@ -207,19 +208,30 @@ fn select<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Result<&'
     })
 }
 
-/// Refuses a mutation whose root holds one response key twice.
+/// Refuses a mutation whose root holds one response key twice, or more fields than are carried out at once.
 ///
-/// By the specification such fields are merged and run once; the executor would run them twice.
-fn check_mutation(document: &ExecutableDocument, operation: &OperationDefinition) -> Result<(), Fault> {
+/// By the specification fields of one key are merged and run once; the executor would run them twice. Fields count
+/// whether or not a directive leaves them out, so that the answer does not depend on variables.
+fn check_mutation(
+    document: &ExecutableDocument,
+    operation: &OperationDefinition,
+    fields_max: usize,
+) -> Result<(), Fault> {
     let mut fields = Vec::new();
     collect_root(document, &operation.selection_set.node, &mut fields);
     let mut keys = HashSet::new();
+    let mut acts: usize = 0;
     for field in fields {
         let key = field.node.response_key().node.as_str();
         let has_no_effect = field.node.name.node.as_str() == "__typename";
         if !keys.insert(key) && !has_no_effect {
             let message = format!("`{key}` occurs twice at the root of the mutation; use aliases to run it twice");
             return Err(Fault::document(Code::DuplicateMutationField, message, vec![field.pos]));
+        }
+        acts = acts.saturating_add(usize::from(!has_no_effect));
+        if acts > fields_max {
+            let message = format!("at most {fields_max} at the root of a mutation here; send the others by themselves");
+            return Err(Fault::document(Code::TooManyMutationFields, message, vec![field.pos]));
         }
     }
     Ok(())

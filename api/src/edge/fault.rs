@@ -22,6 +22,8 @@ pub enum Code {
     TooManyAliases,
     /// A mutation's root holds one response key twice; the executor would run it twice.
     DuplicateMutationField,
+    /// A mutation's root holds more fields than are carried out at once.
+    TooManyMutationFields,
     /// The document is not GraphQL.
     GraphqlParseFailed,
     /// The document, its variables or its arguments do not fit the schema.
@@ -30,6 +32,8 @@ pub enum Code {
     UnsupportedMediaType,
     /// Nothing the client accepts can carry the answer.
     NotAcceptable,
+    /// Nothing is served at the address.
+    NotFound,
     /// The method is not allowed here, or not for this operation.
     MethodNotAllowed,
     /// Several requests came in one body.
@@ -46,7 +50,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, for the documentation and its tests.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::BadRequest,
         Self::DocumentTooLarge,
         Self::BodyTooLarge,
@@ -54,10 +58,12 @@ impl Code {
         Self::DocumentTooComplex,
         Self::TooManyAliases,
         Self::DuplicateMutationField,
+        Self::TooManyMutationFields,
         Self::GraphqlParseFailed,
         Self::GraphqlValidationFailed,
         Self::UnsupportedMediaType,
         Self::NotAcceptable,
+        Self::NotFound,
         Self::MethodNotAllowed,
         Self::BatchNotSupported,
         Self::Unauthenticated,
@@ -76,10 +82,12 @@ impl Code {
             Self::DocumentTooComplex => "DOCUMENT_TOO_COMPLEX",
             Self::TooManyAliases => "TOO_MANY_ALIASES",
             Self::DuplicateMutationField => "DUPLICATE_MUTATION_FIELD",
+            Self::TooManyMutationFields => "TOO_MANY_MUTATION_FIELDS",
             Self::GraphqlParseFailed => "GRAPHQL_PARSE_FAILED",
             Self::GraphqlValidationFailed => "GRAPHQL_VALIDATION_FAILED",
             Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
             Self::NotAcceptable => "NOT_ACCEPTABLE",
+            Self::NotFound => "NOT_FOUND",
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Self::BatchNotSupported => "BATCH_NOT_SUPPORTED",
             Self::Unauthenticated => "UNAUTHENTICATED",
@@ -185,10 +193,12 @@ mod tests {
                 "DOCUMENT_TOO_COMPLEX",
                 "TOO_MANY_ALIASES",
                 "DUPLICATE_MUTATION_FIELD",
+                "TOO_MANY_MUTATION_FIELDS",
                 "GRAPHQL_PARSE_FAILED",
                 "GRAPHQL_VALIDATION_FAILED",
                 "UNSUPPORTED_MEDIA_TYPE",
                 "NOT_ACCEPTABLE",
+                "NOT_FOUND",
                 "METHOD_NOT_ALLOWED",
                 "BATCH_NOT_SUPPORTED",
                 "UNAUTHENTICATED",

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::answer::Answer;
 use super::document::Params;
+use super::json;
 
 /// A message a client may send.
 #[derive(Debug)]
@@ -23,8 +24,10 @@ pub(super) enum ClientMessage {
 impl ClientMessage {
     /// Reads a text message; the error is the reason to close with 4400.
     pub(super) fn parse(text: &str) -> Result<Self, Cow<'static, str>> {
-        let Ok(Value::Object(mut message)) = serde_json::from_str(text) else {
-            return Err("Invalid message: not a JSON object".into());
+        let mut message = match json::parse(text.as_bytes()) {
+            Ok(Value::Object(message)) => message,
+            Ok(_) => return Err("Invalid message: not a JSON object".into()),
+            Err(fault) => return Err(format!("Invalid message: it {fault}").into()),
         };
         let Some(Value::String(kind)) = message.remove("type") else {
             return Err("Invalid message: `type` must be a string".into());
@@ -138,6 +141,8 @@ mod tests {
             r#"{"type":"subscribe","id":"1","payload":{"query":1}}"#,
             r#"{"type":"subscribe","id":"1","payload":{"query":"{ a }","variables":[]}}"#,
             r#"{"type":"complete"}"#,
+            r#"{"type":"pong","type":"ping"}"#,
+            r#"{"type":"subscribe","id":"1","payload":{"query":"{ a }","query":"{ b }"}}"#,
         ];
         for text in invalid {
             assert!(ClientMessage::parse(text).is_err(), "{text}");

@@ -1,5 +1,6 @@
 //! Who may do and see what: one typed function each, asked in resolvers on every node.
 
+use cross_border::partner::PartnerId;
 use domain::complaint::{Action, Case, Stage};
 use domain::id::UnitId;
 use domain::org::UnitKind;
@@ -7,6 +8,7 @@ use domain::region::{RegionCode, RegionLevel, RegionTable};
 use projections::{CaseRow, ReadModels, Scope, UnitRow};
 
 use super::error::{ApiError, Code};
+use crate::app::App;
 use crate::auth::{Principal, Role};
 
 /// A caller with the part of the province it may see.
@@ -150,7 +152,7 @@ impl Authority {
 /// `FORBIDDEN` when the token's unit is not registered.
 pub fn authority(ctx: &async_graphql::Context<'_>) -> Result<Authority, ApiError> {
     let principal = ctx.data_opt::<Principal>().ok_or_else(|| ApiError::forbidden("there is no caller"))?;
-    Authority::of(principal, &ctx.data_unchecked::<crate::app::App>().models)
+    Authority::of(principal, &ctx.data_unchecked::<App>().models)
 }
 
 /// The part of the province that a unit sees.
@@ -189,6 +191,24 @@ pub fn roles_for(action: Action) -> &'static [Role] {
         }
         Action::Urge => &[Role::Dispatcher, Role::Head, Role::CallbackAgent, Role::IntakeClerk],
     }
+}
+
+/// Checks for whom somebody says to act. It stands in clear in every event, so it is the id of a unit or of a council,
+/// as the registers hold them, and never a name.
+///
+/// One that is retired by now may be acted for: acts are recorded up to 30 days late.
+///
+/// # Errors
+/// `INVALID_INPUT` for what is no id, `UNKNOWN_UNIT` for one that nobody knows.
+pub fn check_on_behalf_of(app: &App, id: &str) -> Result<(), ApiError> {
+    let form = "`onBehalfOf` is an id: lower-case letters, digits, `-` and `.`, at most 64";
+    let unit = UnitId::parse(id).map_err(|_error| ApiError::invalid(form))?;
+    let is_council = || PartnerId::parse(id).is_ok_and(|council| app.council.partner(&council).is_some());
+    if app.models.unit(&unit)?.is_some() || is_council() {
+        return Ok(());
+    }
+    let what = format!("`onBehalfOf`: there is no unit and no council `{unit}`; `units` and `partners` list them");
+    Err(ApiError::new(Code::UnknownUnit, what))
 }
 
 /// Parses a region and checks that the caller's area holds it.

@@ -177,6 +177,12 @@ pub struct Moment {
 }
 
 impl Moment {
+    /// Whether it was left out, or says no more than that.
+    #[must_use]
+    pub const fn is_now(&self) -> bool {
+        self.as_of.is_none() && self.as_known_at.is_none() && self.as_known_at_position.is_none()
+    }
+
     /// What was known, for the read models.
     ///
     /// # Errors

@@ -77,6 +77,8 @@ pub enum ErrorCode {
     TimeOutOfRange,
     /// The document uses more aliases than allowed.
     TooManyAliases,
+    /// A mutation's root holds more fields than are carried out at once.
+    TooManyMutationFields,
     /// One WebSocket connection asked for more operations at once than allowed.
     TooManySubscriptions,
     /// No valid token came, or it has expired.

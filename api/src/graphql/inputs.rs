@@ -70,7 +70,7 @@ macro_rules! act_inputs {
             pub expected_revision: Option<Revision>,
             /// When it was done, at most 30 days ago; now when left out.
             pub at: Option<DateTime<Utc>>,
-            /// For whom you act, when not for your own unit.
+            /// For whom you act, when not for your own unit: the id of a registered unit or of a council.
             pub on_behalf_of: Option<String>,
             $($(#[$fdoc])* pub $field: $ty,)*
         }
@@ -272,6 +272,7 @@ pub struct RegisterFilingInput {
     pub items: Vec<FilingItemInput>,
     /// When it came in, at most 30 days ago; now when left out.
     pub at: Option<DateTime<Utc>>,
+    /// For whom you act, when not for your own unit: the id of a registered unit or of a council.
     pub on_behalf_of: Option<String>,
 }
 

@@ -38,7 +38,7 @@ pub struct CaseFilterInput {
     pub text: Option<String>,
     /// The list behind a dashboard's number: as many rows as the number says.
     pub measure: Option<MeasureName>,
-    /// The moment of the measure.
+    /// The moment of the measure; of no use without one.
     #[graphql(default)]
     pub moment: Moment,
 }
@@ -194,6 +194,12 @@ pub(super) async fn cases(
     app.reach(at_least.map(|position| position.0)).await?;
     let region = input.region.map(|region| region_in_area(&authority, &region)).transpose()?;
     check_search(&[input.text.as_ref(), input.business.as_ref(), input.number.as_ref(), input.handler.as_ref()])?;
+    if input.measure.is_none() && !input.moment.is_now() {
+        return Err(ApiError::invalid(
+            "`moment` says when a `measure` is taken, and lists show cases as they stand now: add `measure`, or leave \
+             `moment` out",
+        ));
+    }
     let known = input.moment.known()?;
     let day = input.moment.as_of.map_or_else(|| app.today(), |day| day.0);
     let filter = CaseFilter {

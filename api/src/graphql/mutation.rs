@@ -13,7 +13,7 @@ use event_log::port::CommandRef;
 use event_log::vault::VaultError;
 use uuid::Uuid;
 
-use super::authority::{Authority, Read, authority};
+use super::authority::{Authority, Read, authority, check_on_behalf_of};
 use super::case::{self, Folded, Glance};
 use super::error::{ApiError, Code, Field};
 use super::inputs::{
@@ -180,19 +180,26 @@ pub(super) fn body_digest(
     Ok(app.command_digest(&bytes))
 }
 
+/// What every event of a command says of it, once it is known for whom the caller acts.
+///
+/// # Errors
+/// `INVALID_INPUT` or `UNKNOWN_UNIT` for whom nobody knows.
 pub(super) fn issue(ctx: &Context<'_>, command: CommandId, on_behalf_of: Option<String>) -> Result<Issue, ApiError> {
-    // It stands in clear in every event, so it is the id of a unit or a person, never a name.
-    if on_behalf_of.as_ref().is_some_and(|id| UnitId::parse(id).is_err()) {
-        return Err(ApiError::invalid("`onBehalfOf` is an id: lower-case letters, digits, `-` and `.`, at most 64"));
+    if let Some(id) = &on_behalf_of {
+        check_on_behalf_of(ctx.data_unchecked::<App>(), id)?;
     }
+    Ok(issue_unchecked(ctx, command, on_behalf_of))
+}
+
+fn issue_unchecked(ctx: &Context<'_>, command: CommandId, on_behalf_of: Option<String>) -> Issue {
     let traceparent = crate::telemetry::current_traceparent()
         .or_else(|| ctx.data_opt::<RequestFacts>().and_then(|facts| facts.traceparent.clone()));
-    Ok(Issue {
+    Issue {
         on_behalf_of: on_behalf_of.map(Into::into),
         causation: None,
         correlation: Some(command),
         traceparent: traceparent.map(Into::into),
-    })
+    }
 }
 
 pub(super) fn command_id(raw: Uuid) -> Result<CommandId, ApiError> {
@@ -210,7 +217,7 @@ async fn act<I: ActInput + InputType>(ctx: &Context<'_>, name: &str, input: I) -
     let head = input.head();
     let id = ComplaintId::from_uuid(head.case_id);
     let command = CommandRef { id: command_id(head.command_id)?, digest: body_digest(app, &authority, name, &input)? };
-    let issue = issue(ctx, command.id, head.on_behalf_of)?;
+    let issue = issue_unchecked(ctx, command.id, head.on_behalf_of.clone());
     let mut act = input.act()?;
     act.check_texts()?;
     let unit = authority.unit.id.clone();
@@ -224,6 +231,9 @@ async fn act<I: ActInput + InputType>(ctx: &Context<'_>, name: &str, input: I) -
         if !repeats {
             let case = loaded.state.case().ok_or_else(|| ApiError::not_found("case"))?;
             may_act(app, &authority, case, &act)?;
+            if let Some(id) = &head.on_behalf_of {
+                check_on_behalf_of(app, id)?;
+            }
             seal_texts(app, case.filing, &mut act).await?;
         }
         let context = app.context(&unit, &authority.principal.subject);
@@ -309,7 +319,6 @@ async fn register_filing(ctx: &Context<'_>, input: RegisterFilingInput) -> Resul
         id: command_id(input.command_id)?,
         digest: body_digest(app, &authority, "register_filing", &input)?,
     };
-    let issue = issue(ctx, command.id, input.on_behalf_of.clone())?;
     let region = super::authority::region_in_area(&authority, &input.region).or_else(|error| {
         // A station files for its own region, whatever level that is.
         let own = authority.unit.region;
@@ -318,6 +327,7 @@ async fn register_filing(ctx: &Context<'_>, input: RegisterFilingInput) -> Resul
             _ => Err(error),
         }
     })?;
+    let issue = issue(ctx, command.id, input.on_behalf_of.clone())?;
     let filing = FilingId::derived(&input.source, &input.external_number);
     refuse_adopted(app, filing, command.id).await?;
     let at = input.at;
@@ -366,7 +376,8 @@ fn check_filing(input: &RegisterFilingInput) -> Result<(), ApiError> {
             return Err(ApiError::invalid(format!("`{field}` has 1 to {max} characters, this one has {chars}")));
         }
         if text.contains(domain::complaint::is_unseen) {
-            return Err(ApiError::invalid(format!("`{field}` has a control character or one that turns the writing")));
+            let why = "has a character that nobody sees or that means nothing elsewhere; write it without";
+            return Err(ApiError::invalid(format!("`{field}` {why}")));
         }
         Ok(())
     };

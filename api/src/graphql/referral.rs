@@ -8,12 +8,13 @@ pub mod folded;
 pub mod inputs;
 pub mod lists;
 pub mod messages;
+mod mutations;
 pub mod object;
 pub mod parts;
 pub mod plan;
+pub mod presentation;
 pub mod record;
 pub mod rights;
-mod submission;
 
 use async_graphql::{Context, Object};
 use uuid::Uuid;
@@ -23,9 +24,9 @@ use self::deliveries::DeliveryConnection;
 use self::enums::DeliveryState;
 use self::inputs::{
     AcknowledgeOutcomeInput, AcknowledgeReferralInput, AnnounceEvidenceInput, AnswerOfferInput, ApproveReferralInput,
-    AssessReferralInput, OfferSessionInput, PresentReferralInput, RecallReferralInput, RecordConsentInput,
-    RecordCouncilSessionInput, RedriveDeliveryInput, ReferAcrossBorderInput, ReferralFilterInput, ReportOutcomeInput,
-    ReportProgressInput, RetrieveReferralInput, ReturnReferralInput, WithdrawConsentInput,
+    AssessReferralInput, EraseReferralInput, OfferSessionInput, PresentReferralInput, RecallReferralInput,
+    RecordConsentInput, RecordCouncilSessionInput, RedriveDeliveryInput, ReferAcrossBorderInput, ReferralFilterInput,
+    ReportOutcomeInput, ReportProgressInput, RetrieveReferralInput, ReturnReferralInput, WithdrawConsentInput,
 };
 use self::lists::{CrossBorderCounter, Partner, ReferralConnection};
 use self::object::Referral;
@@ -103,7 +104,7 @@ macro_rules! acts {
     ($($(#[$doc:meta])* $name:ident($input:ty);)+) => {
         #[Object]
         impl ReferralMutation {
-            /// 跨境转办: begins the referral of a case to a partner council.
+            /// 跨境转办: begins the referral of a case to a partner council, with all that is given or not at all.
             async fn refer_across_border(
                 &self,
                 ctx: &Context<'_>,
@@ -112,7 +113,8 @@ macro_rules! acts {
                 Some(acts::refer(ctx, input).await.map_err(Into::into))
             }
 
-            /// 审批发出: lets a referral leave; by another person than the one who presented it.
+            /// 审批发出: lets leave what is presented, word for word; by another person than whoever presented it or
+            /// added a file to it.
             async fn approve_referral(&self, ctx: &Context<'_>, input: ApproveReferralInput) -> Field<ReferralPayload> {
                 Some(acts::approve(ctx, input).await.map_err(Into::into))
             }
@@ -135,11 +137,11 @@ macro_rules! acts {
 acts! {
     /// 取得单独同意: records the consumer's consent to this partner.
     record_consent(RecordConsentInput);
-    /// 撤回同意: the consumer withdraws; what has left is called back by itself.
+    /// 撤回同意: the consumer withdraws; what has left is called back by itself, and what has not ends here.
     withdraw_consent(WithdrawConsentInput);
     /// 合法性评估: records the way on which the data may leave.
     assess_referral(AssessReferralInput);
-    /// 送审: lays what is to leave before a second person.
+    /// 送审: lays what is to leave, word for word, before a second person.
     present_referral(PresentReferralInput);
     /// 撤回转办: calls a referral back.
     recall_referral(RecallReferralInput);
@@ -163,4 +165,7 @@ acts! {
     acknowledge_outcome(AcknowledgeOutcomeInput);
     /// 补充证据: announces a file; its bytes follow by `PUT /evidence/{referralId}/{digest}`.
     announce_evidence(AnnounceEvidenceInput);
+    /// 删除: erases what may not be kept any longer, although the referral has not ended or messages of it are on their
+    /// way. By itself it is done once neither is so.
+    erase_referral(EraseReferralInput);
 }

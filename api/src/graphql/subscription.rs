@@ -34,7 +34,10 @@ impl Subscription {
         let app = ctx.data_unchecked::<App>().clone();
         let authority = authority(ctx)?;
         authority.may_read(Read::Cases)?;
-        let after = after.map_or_else(|| app.models.position(), |position| Some(position.0));
+        let after = match after {
+            Some(Position(after)) => Some(check_after(&app, after).await?),
+            None => app.models.position(),
+        };
         let follow = Follow { seen: app.models.watch(), app, authority, after, page: Vec::new().into_iter() };
         Ok(stream::unfold(Some(follow), |follow| async move {
             let mut follow = follow?;
@@ -64,6 +67,20 @@ impl Subscription {
             Some((Some(dashboard.map_err(Into::into)), (app, seen)))
         }))
     }
+}
+
+/// Refuses a position that the log has not reached: whoever waits behind one would hear nothing and not know why. The
+/// log decides and not the read models, because a position may have been told by another node of the same log.
+async fn check_after(app: &App, after: LogPosition) -> Result<LogPosition, ApiError> {
+    let head = app.log.head().await.map_err(|error| ApiError::internal(&error))?.map_or(0, LogPosition::get);
+    if after.get() <= head {
+        return Ok(after);
+    }
+    let what = format!(
+        "`after` is {after}, and this log ends at {head}: resume behind the `position` of an event that you had from \
+         it, or leave `after` out to hear what is new"
+    );
+    Err(ApiError::invalid(what).with("head", head.to_string().into()))
 }
 
 /// One subscriber's walk along the log, never ahead of the read models that decide what it may see.

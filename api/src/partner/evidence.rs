@@ -17,7 +17,7 @@ use cross_border::security::Refused;
 use serde_json::json;
 
 use super::{EVIDENCE_PATH, PartnerCaller, refused};
-use crate::edge::RequestId;
+use crate::edge::{self, RequestId};
 
 #[derive(Clone)]
 struct Files {
@@ -28,7 +28,8 @@ struct Files {
 /// The route of files.
 pub(super) fn routes(council: Arc<Council>, bytes_max: usize) -> Router {
     let path = format!("{EVIDENCE_PATH}/{{referral}}/{{digest}}");
-    Router::new().route(&path, put(bring).get(fetch)).with_state(Files { council, bytes_max })
+    let methods = put(bring).get(fetch).fallback(edge::other_method);
+    Router::new().route(&path, methods).with_state(Files { council, bytes_max })
 }
 
 /// Who asks for which file, and under which request.
@@ -65,7 +66,7 @@ impl Files {
         // The guard has read it within the same bound: what comes here is in memory.
         let bytes = axum::body::to_bytes(body, self.bytes_max)
             .await
-            .map_err(|_error| Refusal::new(RefusalCode::BodyTooLarge, "the file could not be read again"))?;
+            .map_err(|_error| Refusal::new(RefusalCode::EvidenceTooLarge, "the file could not be read again"))?;
         // Boxed: what takes a file in is a large future.
         let taken = Box::pin(self.council.receive_evidence(&caller.partner, referral, &digest, bytes.into()));
         let scan = taken.await?;

@@ -50,14 +50,16 @@ pub(super) struct Guard {
 /// The bounds of what comes in one way.
 struct Door {
     bytes_max: usize,
+    /// What one byte more is refused as.
+    too_long: RefusalCode,
     patience: Duration,
     /// Bodies that may lie in memory at once.
     places: Semaphore,
 }
 
 impl Door {
-    fn new(bytes_max: usize, patience: Duration, places: usize) -> Self {
-        Self { bytes_max, patience, places: Semaphore::new(places.min(Semaphore::MAX_PERMITS)) }
+    fn new(bytes_max: usize, too_long: RefusalCode, patience: Duration, places: usize) -> Self {
+        Self { bytes_max, too_long, patience, places: Semaphore::new(places.min(Semaphore::MAX_PERMITS)) }
     }
 }
 
@@ -91,7 +93,7 @@ pub(super) async fn check(State(guard): State<Arc<Guard>>, request: Request, nex
             parts.extensions.insert(caller);
             let mut response = next.run(Request::from_parts(parts, Body::from(body))).await;
             refused::add_pause(&mut response);
-            // What GraphQL did not execute was refused by nobody behind this.
+            // What GraphQL did not execute, or could not give a resolver, was refused by nobody behind this.
             if let Some(Refused(code)) = response.extensions().get::<Refused>().cloned() {
                 guard.record(&code, &what, &request_id, known).await;
             }
@@ -112,20 +114,34 @@ pub(super) async fn check(State(guard): State<Arc<Guard>>, request: Request, nex
 }
 
 impl Guard {
-    /// The checks of one node. What was signed before this moment is refused: its nonces are not known any more.
+    /// The checks of one node. What an earlier process may have let in is refused: its nonces are not known any more.
     pub(super) fn new(council: Arc<Council>, options: &PartnerEdge) -> Self {
         let started_at = (council.now)();
         let endpoints = council.directory.peers().iter().filter_map(|peer| peer.endpoint.as_deref());
         let others = endpoints.filter_map(host_and_port).collect();
+        let replay = match options.signatures_file.clone() {
+            Some(file) => ReplayTable::kept_in(file, started_at),
+            None => ReplayTable::new(started_at),
+        };
         Self {
             council,
             public_url: options.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
             others,
-            replay: ReplayTable::new(started_at),
+            replay,
             nonces: options.nonces.clone(),
             limiter: Arc::new(Limiter::new(&options.rate)),
-            graphql: Door::new(options.limits.body_bytes_max, options.limits.request_timeout, options.bodies_max),
-            files: Door::new(options.evidence_bytes_max, options.evidence_timeout, options.files_max),
+            graphql: Door::new(
+                options.limits.body_bytes_max,
+                RefusalCode::BodyTooLarge,
+                options.limits.request_timeout,
+                options.bodies_max,
+            ),
+            files: Door::new(
+                options.evidence_bytes_max,
+                RefusalCode::EvidenceTooLarge,
+                options.evidence_timeout,
+                options.files_max,
+            ),
         }
     }
 
@@ -174,6 +190,9 @@ impl Guard {
 
     /// The address that the partner asked, as it knows it.
     fn target(&self, parts: &Parts) -> Result<String, Refusal> {
+        if let Some(message) = edge::conflict(&parts.headers, &parts.uri) {
+            return Err(Refusal::new(RefusalCode::Invalid, message));
+        }
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         if let Some(url) = &self.public_url {
             return Ok(format!("{url}{path}"));
@@ -226,9 +245,7 @@ impl Door {
     async fn read(&self, body: Body) -> Result<Vec<u8>, Refusal> {
         let (code, message) = match body::read(body, self.bytes_max, self.patience).await {
             Ok(bytes) => return Ok(bytes),
-            Err(Unread::TooLong) => {
-                (RefusalCode::BodyTooLarge, format!("the body is longer than {} bytes", self.bytes_max))
-            }
+            Err(Unread::TooLong) => (self.too_long, format!("the body is longer than {} bytes", self.bytes_max)),
             Err(Unread::TooSlow) => (RefusalCode::Timeout, "the body took too long".to_owned()),
             Err(Unread::Broken) => (RefusalCode::Invalid, "the body could not be read".to_owned()),
         };

@@ -1,8 +1,9 @@
 //! The listener for partners, and for the clients of a vault node: TLS in which both sides show a certificate.
 //!
 //! A handshake is a task of its own with an end, and their number is bounded, so that a client that connects and says
-//! nothing holds up nobody. Who a client is by its certificate travels with the connection as [`TlsPeer`]; which
-//! certificate belongs to which council is decided where the request's signature is checked.
+//! nothing holds up nobody. It counts for its address from its beginning, and takes a place of the listener when it has
+//! succeeded. Who a client is by its certificate travels with the connection as [`TlsPeer`]; which certificate belongs
+//! to which council is decided where the request's signature is checked.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,8 +12,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
 use cross_border::exchange::Digest;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
@@ -21,19 +20,18 @@ use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use thiserror::Error;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+
+use crate::listen::{Arrival, Arrivals, TcpArrivals, Turnstile};
 
 /// Time for a handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Handshakes under way at once. When one more comes, the oldest gives way: it had the most time.
 const HANDSHAKES_MAX: usize = 256;
-
-/// Wait after an error of the system, such as too many open files, before the next connection is taken.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// The files (PEM) that one side is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,18 +60,12 @@ pub enum TlsError {
     Identity(#[source] rustls::Error),
 }
 
-/// Who is at the other end of a connection.
+/// Who is at the other end of a connection; handlers find it as `ConnectInfo<TlsPeer>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsPeer {
     pub addr: SocketAddr,
-    /// The SHA-256 of the client's certificate (DER). `None` only for the listener's own address.
+    /// The SHA-256 of the client's certificate (DER). Nobody comes in without one.
     pub certificate: Option<Digest>,
-}
-
-impl Connected<IncomingStream<'_, TlsListener>> for TlsPeer {
-    fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
-        stream.remote_addr().clone()
-    }
 }
 
 /// Reads the files and builds what the listener needs. No client comes in without a certificate of the authorities.
@@ -146,15 +138,16 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     if found.is_empty() { Err(TlsError::Empty { path: path.to_owned() }) } else { Ok(found) }
 }
 
+/// A connection whose handshake has succeeded.
+type Shaken = Arrival<TlsStream<TcpStream>, TlsPeer>;
+
 /// Accepts connections whose handshake has succeeded.
-///
-/// Serve it with `into_make_service_with_connect_info::<TlsPeer>()`, or nobody learns of the certificates.
 pub struct TlsListener {
-    tcp: TcpListener,
+    tcp: TcpArrivals,
     /// Who comes in here, for the log.
     clients: &'static str,
     acceptor: TlsAcceptor,
-    handshakes: JoinSet<Option<(TlsStream<TcpStream>, TlsPeer)>>,
+    handshakes: JoinSet<Option<Shaken>>,
     /// The handshakes under way, the oldest first.
     order: VecDeque<AbortHandle>,
     patience: Duration,
@@ -168,9 +161,9 @@ impl std::fmt::Debug for TlsListener {
 }
 
 impl TlsListener {
-    /// A listener over a bound socket.
+    /// A listener over the connections of a bound socket.
     #[must_use]
-    pub fn new(tcp: TcpListener, config: ServerConfig) -> Self {
+    pub fn new(tcp: TcpArrivals, config: ServerConfig) -> Self {
         Self {
             tcp,
             clients: "partners",
@@ -194,19 +187,17 @@ impl TlsListener {
     /// # Errors
     /// The system does not tell.
     pub fn addr(&self) -> io::Result<SocketAddr> {
-        self.tcp.local_addr()
+        self.tcp.addr()
     }
 
     /// Begins a handshake; where as many are under way as may be, the oldest gives way.
-    fn begin(&mut self, stream: TcpStream, addr: SocketAddr) {
+    fn begin(&mut self, arrival: Arrival<TcpStream, SocketAddr>) {
         self.order.retain(|handshake| !handshake.is_finished());
         while self.order.len() >= self.handshakes_max {
             let Some(oldest) = self.order.pop_front() else { break };
             oldest.abort();
         }
-        // Answers are small and waited for; a system that refuses this only makes them slower.
-        let _ = stream.set_nodelay(true);
-        let handshake = shake(self.acceptor.clone(), stream, addr, self.patience, self.clients);
+        let handshake = shake(self.acceptor.clone(), arrival, self.patience, self.clients);
         self.order.push_back(self.handshakes.spawn(handshake));
     }
 }
@@ -214,13 +205,13 @@ impl TlsListener {
 /// One handshake. A failure is logged without the address, which may be a person's.
 async fn shake(
     acceptor: TlsAcceptor,
-    stream: TcpStream,
-    addr: SocketAddr,
+    arrival: Arrival<TcpStream, SocketAddr>,
     patience: Duration,
     clients: &'static str,
-) -> Option<(TlsStream<TcpStream>, TlsPeer)> {
-    let stream = match tokio::time::timeout(patience, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => stream,
+) -> Option<Shaken> {
+    let Arrival { io, peer: addr, ticket } = arrival;
+    let io = match tokio::time::timeout(patience, acceptor.accept(io)).await {
+        Ok(Ok(io)) => io,
         Ok(Err(error)) => {
             tracing::info!(error = %error, "A handshake on the listener for {clients} failed");
             return None;
@@ -230,17 +221,17 @@ async fn shake(
             return None;
         }
     };
-    let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    let shown = io.get_ref().1.peer_certificates().and_then(<[_]>::first);
     // The verifier lets nobody in without one; this holds even if its settings ever change.
     let certificate = Digest::of(shown?);
-    Some((stream, TlsPeer { addr, certificate: Some(certificate) }))
+    Some(Arrival { io, peer: TlsPeer { addr, certificate: Some(certificate) }, ticket })
 }
 
-impl Listener for TlsListener {
+impl Arrivals for TlsListener {
     type Io = TlsStream<TcpStream>;
-    type Addr = TlsPeer;
+    type Peer = TlsPeer;
 
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+    async fn next(&mut self) -> Shaken {
         loop {
             tokio::select! {
                 Some(ended) = self.handshakes.join_next(), if !self.handshakes.is_empty() => {
@@ -248,33 +239,14 @@ impl Listener for TlsListener {
                         return connection;
                     }
                 }
-                accepted = self.tcp.accept() => match accepted {
-                    Ok((stream, addr)) => self.begin(stream, addr),
-                    Err(error) if is_of_the_connection(&error) => {}
-                    Err(error) => {
-                        tracing::error!(
-                            error = %error,
-                            "The listener for {} could not take a connection",
-                            self.clients
-                        );
-                        tokio::time::sleep(PAUSE).await;
-                    }
-                },
+                arrival = self.tcp.accept() => self.begin(arrival),
             }
         }
     }
 
-    fn local_addr(&self) -> io::Result<TlsPeer> {
-        Ok(TlsPeer { addr: self.tcp.local_addr()?, certificate: None })
+    fn turnstile(&self) -> &Arc<Turnstile> {
+        self.tcp.turnstile()
     }
-}
-
-/// Whether an error concerns one connection, so that the next can be taken at once.
-fn is_of_the_connection(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
-    )
 }
 
 #[cfg(test)]

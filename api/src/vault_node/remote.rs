@@ -107,7 +107,8 @@ impl RemoteKeys {
     fn write_some(&self, keys: &[NewKey], at: DateTime<Utc>) -> Result<Answer<Vec<StoredKey>>, KeyStoreError> {
         let made = |key: &NewKey| Made { subject: key.subject, wrapped: Bytes(key.wrapped.clone()) };
         let ask = InsertRequest { at: Micros(at), keys: keys.iter().map(made).collect() };
-        let reply: Reply<Vec<Stored>> = self.ask(move |nodes| async move { nodes.write(INSERT_MISSING, &ask).await })?;
+        let reply: Reply<Vec<Stored>> =
+            self.ask(move |nodes| async move { nodes.write(INSERT_MISSING, &ask).await })?;
         check_length(keys.len(), reply.given.len())?;
         Ok(Answer { given: reply.given.into_iter().map(StoredKey::from).collect(), as_of: reply.as_of.into() })
     }
@@ -160,8 +161,7 @@ impl KeyStore for RemoteKeys {
     fn destroyed_since(&self, since: Option<Cursor>) -> Result<News, KeyStoreError> {
         let ask = SinceRequest { since: since.map(Into::into) };
         let any = |_given: &Gone| true;
-        let reply: Reply<Gone> =
-            self.ask(move |nodes| async move { nodes.read(DESTROYED_SINCE, &ask, any).await })?;
+        let reply: Reply<Gone> = self.ask(move |nodes| async move { nodes.read(DESTROYED_SINCE, &ask, any).await })?;
         let upto = reply.as_of.into();
         Ok(match reply.given {
             Some(subjects) => News::Destroyed { subjects, upto },

@@ -9,13 +9,11 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use axum::serve::ListenerExt as _;
 use axum::{Json, Router};
 use event_log::vault::file::FileKeys;
 use event_log::vault::keys::{Answer, Cursor, KEYS_PER_CALL_MAX, KeyRow, KeyStore as _, News, StoredKey};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::net::TcpListener;
 
 use super::link::{Link, client};
 use super::mirror::{Mirror, local};
@@ -26,11 +24,17 @@ use super::wire::{
     MergeRequest, Micros, Reply, Row, RowsRequest, SinceRequest, Stored, check_count,
 };
 use crate::commands::Failure;
+use crate::commands::serve::{bind, serve_until};
 use crate::config::VaultNodeConfig;
 use crate::edge::body::{self, Unread};
+use crate::listen::Limits;
+use crate::metrics::Metrics;
 use crate::partner::tls::{TlsFiles, TlsListener, server_config};
 use crate::shutdown::Shutdown;
 
+/// What the listener takes: the API nodes keep a few connections each, quiet ones among them.
+const LIMITS: Limits =
+    Limits { header_timeout: Duration::from_secs(120), connections_max: 1_024, connections_per_address_max: 256 };
 /// Time for the body of a request to come in.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -58,33 +62,25 @@ pub async fn serve(
     shutdown: &Shutdown,
     config: &VaultNodeConfig,
     node: Arc<VaultNode>,
+    metrics: &Metrics,
 ) -> Result<(SocketAddr, bool), Failure> {
     let tls = files(config).as_ref().map(server_config).transpose()?;
-    let listener = TcpListener::bind(config.listen).await?;
-    let addr = listener.local_addr()?;
+    let listener = bind(metrics, "vault", config.listen, LIMITS).await?;
+    let addr = listener.addr()?;
     if tls.is_none() && !addr.ip().is_loopback() {
-        return Err("without certificates a vault node serves this machine alone: set vault_node.listen to a loopback \
+        return Err(
+            "without certificates a vault node serves this machine alone: set vault_node.listen to a loopback \
                     address, or vault_node.cert_file, key_file and client_ca_file"
-            .into());
+                .into(),
+        );
     }
     let is_tls = tls.is_some();
-    let (routes, token) = (router(node), shutdown.token());
-    shutdown.spawn_vital("vault", async move {
-        let served = match tls {
-            Some(tls) => {
-                let listener = TlsListener::new(listener, tls).for_clients("the vault's nodes");
-                axum::serve(listener, routes).with_graceful_shutdown(token.cancelled_owned()).await
-            }
-            None => {
-                // Answers are small and waited for; a system that refuses this only makes them slower.
-                let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-                axum::serve(listener, routes).with_graceful_shutdown(token.cancelled_owned()).await
-            }
-        };
-        if let Err(error) = served {
-            tracing::error!(error = %error, "The listener of the vault node ended");
+    match tls {
+        Some(tls) => {
+            serve_until(shutdown, TlsListener::new(listener, tls).for_clients("the vault's nodes"), router(node));
         }
-    });
+        None => serve_until(shutdown, listener, router(node)),
+    }
     Ok((addr, is_tls))
 }
 

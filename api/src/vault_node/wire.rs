@@ -52,7 +52,7 @@ impl<'de> Deserialize<'de> for Run {
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct At {
-    run: Run,
+    pub(super) run: Run,
     number: u64,
 }
 

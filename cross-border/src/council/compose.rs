@@ -75,12 +75,12 @@ impl Council {
             contact: self.opened("phone", phone).await?,
             language: ask.language.filter(|_| asked(DataField::ConsumerLanguage)),
         };
-        let facts = self.opened("facts", facts).await?.map(|text| LangText { lang: ask.facts_in, text });
+        let facts = self.opened("facts", facts).await?.map(|text| LangText::typed(ask.facts_in, &text));
         let trader = trader(material.respondent, &ask, asked);
         let purchase = purchase(&ask.purchase, material.amount, asked);
         let with_request = asked(DataField::Request);
         let with_evidence = asked(DataField::Evidence);
-        let request = ask.request.filter(|_| with_request);
+        let request = ask.request.filter(|_| with_request).map(|text| LangText::typed(text.lang, &text.text));
         Ok(Submission {
             purpose: ask.purpose,
             consumer,
@@ -170,7 +170,8 @@ fn purchase(told: &Purchase, amount: Option<Money>, asked: impl Fn(DataField) ->
     }
 }
 
-fn rendered(facts: Option<&LangText>, request: Option<&LangText>, wanted: &[Language]) -> Vec<Rendition> {
+/// The texts in the scripts that the partner reads.
+pub(super) fn rendered(facts: Option<&LangText>, request: Option<&LangText>, wanted: &[Language]) -> Vec<Rendition> {
     let of = |name: &str, text: Option<&LangText>| text.map(|text| renditions(name, text, wanted)).unwrap_or_default();
     let mut rendered = of("facts", facts);
     rendered.extend(of("request", request));

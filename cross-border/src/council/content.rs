@@ -95,23 +95,18 @@ impl Council {
         })
     }
 
-    /// A message of ours, to be brought over; `None` when nothing of it may be sent any more: the person was erased, or
-    /// withdrew the consent before the submission was ever tried (PIPL Art. 15 and 47).
+    /// A message of ours, to be brought over or given out; `None` when nothing of it may be sent any more: the person was
+    /// erased, or withdrew the consent before the submission was ever tried or given out (PIPL Art. 15 and 47).
     ///
     /// # Errors
     /// The log or the vault cannot be read, or there is no such message.
     pub async fn issued(&self, row: &OutboxRow) -> Result<Option<SignedMessage>, CouncilError> {
-        let loaded = self.load(row.referral).await?;
-        let kept = kept_message(&loaded, row.delivery, true)?.ok_or(CouncilError::NotFound { what: "message" })?;
-        let never_tried = row.attempts == 0 && row.state != DeliveryState::Delivered;
-        let withdrawn = loaded
-            .state
-            .transfer()
-            .and_then(|transfer| transfer.consent.as_ref())
-            .is_some_and(|consent| consent.withdrawn);
-        if row.kind == MessageKind::Submission && never_tried && withdrawn {
+        let outstanding = row.kind == MessageKind::Submission && row.state != DeliveryState::Delivered;
+        if outstanding && !self.lets_go(row).await? {
             return Ok(None);
         }
+        let loaded = self.load(row.referral).await?;
+        let kept = kept_message(&loaded, row.delivery, true)?.ok_or(CouncilError::NotFound { what: "message" })?;
         let MessageMeta { key, jws, content, .. } = kept.meta;
         Ok(self.open(MESSAGE_PURPOSE, &content).await?.map(|text| SignedMessage { text, jws, key }))
     }

@@ -8,8 +8,9 @@ use event_log::port::{AppendError, ReadError};
 use event_log::vault::VaultError;
 use thiserror::Error;
 
+use super::numbers::{FoundInText, told};
 use crate::evidence::EvidenceError;
-use crate::exchange::MessageError;
+use crate::exchange::{Digest, MessageError};
 use crate::index::IndexError;
 use crate::referral::Rejection;
 use crate::referral::vocabulary::DataField;
@@ -36,6 +37,14 @@ pub enum CouncilError {
     Erased,
     #[error("no message has a place for `{}`", .field.code())]
     NoPlace { field: DataField },
+    #[error("{} would leave and is neither in the case nor given", codes(.fields))]
+    Missing { fields: Vec<DataField> },
+    #[error("{} is given and not among the fields that would leave", codes(.fields))]
+    Beyond { fields: Vec<DataField> },
+    #[error("file `{digest}` was announced and is not here yet; put it in first")]
+    FileMissing { digest: Digest },
+    #[error("{}", told(.0))]
+    Numbers(Vec<FoundInText>),
     #[error("the message is not one that may be sent")]
     Message(#[source] MessageError),
     #[error("the evidence was not taken")]
@@ -60,6 +69,10 @@ pub enum CouncilError {
     Task(#[source] tokio::task::JoinError),
 }
 
+fn codes(fields: &[DataField]) -> String {
+    fields.iter().map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ")
+}
+
 impl CouncilError {
     /// Whether the same call may succeed later with nothing changed by the caller.
     #[must_use]
@@ -78,6 +91,10 @@ impl CouncilError {
             | Self::NotFound { .. }
             | Self::Erased
             | Self::NoPlace { .. }
+            | Self::Missing { .. }
+            | Self::Beyond { .. }
+            | Self::FileMissing { .. }
+            | Self::Numbers(_)
             | Self::Message(_)
             | Self::Trust(_)
             | Self::Encode(_) => false,

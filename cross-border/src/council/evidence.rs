@@ -8,7 +8,7 @@ use event_log::execute::Done;
 use event_log::port::CommandRef;
 
 use super::receipts::system;
-use super::refusals::of_council;
+use super::refusals::{erased, of_council};
 use super::{Caller, Council, CouncilError, EVIDENCE_NAME_PURPOSE, own_command};
 use crate::evidence::{EvidenceError, Stored};
 use crate::exchange::{Digest, EvidenceItem, Refusal, RefusalCode, ScanState, SharedId};
@@ -25,7 +25,7 @@ impl Council {
     ///
     /// # Errors
     /// [`CouncilError::Evidence`] when it is not what was announced or is infected, [`CouncilError::NotFound`] when we
-    /// announced no such file, and as for [`Council::act`].
+    /// announced no such file, [`CouncilError::Erased`] when none may be kept any longer, and as for [`Council::act`].
     pub async fn put_in(
         &self,
         id: ReferralId,
@@ -37,6 +37,9 @@ impl Council {
         let transfer = loaded.state.transfer().ok_or(CouncilError::NotFound { what: "referral" })?;
         let ours = transfer.evidence.get(digest).filter(|file| file.side == transfer.own_side());
         let announced = ours.ok_or(CouncilError::NotFound { what: "file" })?;
+        if transfer.erasure.done.is_some() {
+            return Err(CouncilError::Erased);
+        }
         let item = self.item(digest, announced).await?;
         // The name was sealed for whoever's data it is, and so are the bytes.
         let kept = self.keep(id, caller, announced.name.subject, item.clone(), bytes);
@@ -100,6 +103,9 @@ impl Council {
         if transfer.stage.is_recalled() {
             return Err(Refusal::new(RefusalCode::Erased, "the referral was recalled"));
         }
+        if transfer.erasure.done.is_some() {
+            return Err(erased());
+        }
         if announced.scan == ScanState::Infected {
             return Err(EvidenceError::Infected.refusal());
         }
@@ -117,6 +123,9 @@ impl Council {
         let loaded = self.load(id).await?;
         let transfer = loaded.state.transfer().ok_or(CouncilError::NotFound { what: "referral" })?;
         let known = transfer.evidence.get(digest).ok_or(CouncilError::NotFound { what: "file" })?;
+        if transfer.erasure.done.is_some() {
+            return Err(CouncilError::Erased);
+        }
         if known.scan == ScanState::Infected {
             return Err(EvidenceError::Infected.into());
         }

@@ -41,8 +41,15 @@ impl Written {
 impl Council {
     /// Writes the next message of our lane and signs its text.
     pub(super) fn write(&self, transfer: &Transfer, body: Body) -> Result<Written, CouncilError> {
-        let now = self.moment();
-        let key = self.keys.active(now).ok_or(CouncilError::NoSigningKey)?;
+        let (message, text) = self.draft(transfer, body)?;
+        let key = self.keys.active(message.header.at).ok_or(CouncilError::NoSigningKey)?;
+        let jws = sign_detached(key, text.as_bytes())?;
+        let entry = Entry::of(&message, Digest::of(text.as_bytes()));
+        Ok(Written { entry, text, jws, key: key.id.clone() })
+    }
+
+    /// The next message of our lane, whole and within its limits, and its one text; not signed yet.
+    pub(super) fn draft(&self, transfer: &Transfer, body: Body) -> Result<(Message, String), CouncilError> {
         let Next { sequence, clock, previous, seen } = transfer.next_message();
         let (shared, partner) = (transfer.shared(), transfer.drafted.partner.clone());
         let header = Header {
@@ -56,15 +63,13 @@ impl Council {
             clock,
             previous,
             seen,
-            at: now,
+            at: self.moment(),
             salt: salt()?,
         };
         let message = Message { header, body };
         message.check()?;
         let text = message.canonical()?;
-        let jws = sign_detached(key, text.as_bytes())?;
-        let entry = Entry::of(&message, Digest::of(text.as_bytes()));
-        Ok(Written { entry, text, jws, key: key.id.clone() })
+        Ok((message, text))
     }
 }
 

@@ -8,10 +8,10 @@ use domain::region::RegionCode;
 use event_log::execute::{DECIDE_ATTEMPTS_MAX, Issue, Loaded};
 use event_log::port::CommandRef;
 
-use self::sealing::{Parts, SealedMessage, Unreadable, Waiting, seal_all};
+use self::sealing::{Parts, SealedMessage, Waiting, seal_all};
 use super::content::{kept, kept_message};
 use super::message::subject_of_message;
-use super::refusals::{erased, of_council, of_message, of_segment};
+use super::refusals::{of_council, of_message, of_segment};
 use super::{Caller, Council, CouncilError, SYSTEM_ACTOR, inbound_id, outbound_id};
 use crate::exchange::{
     Body, DeliveryId, Digest, Entry, Inserted, Message, Refusal, RefusalCode, SharedId, SignedMessage, SignedReceipt,
@@ -129,6 +129,7 @@ impl Council {
             partner: incoming.from.clone(),
             purpose: submission.purpose,
             partner_reference: Some(shared.to_string()),
+            retention_to: Some(submission.retention_to),
         };
         let subject = SubjectId::of_referral(incoming.id.as_uuid());
         let sealed = self.sealed(incoming, subject, false, Vec::new()).await?;
@@ -199,8 +200,7 @@ impl Council {
         let instead = later.then(|| subject_of_message(incoming.entry.delivery));
         match self.with_vault(move |vault| seal_all(vault, subject, instead, &parts)).await {
             Ok(Ok(sealed)) => Ok(sealed),
-            Ok(Err(Unreadable::Erased)) => Err(erased()),
-            Ok(Err(Unreadable::Message(error))) => Err(of_message(&error)),
+            Ok(Err(error)) => Err(of_message(&error)),
             Err(error) => Err(of_council(&error)),
         }
     }

@@ -1,13 +1,13 @@
-//! Submitting: the second person lets the minimised message leave, and the whole basis of the transfer is recorded.
+//! Submitting: the second person lets leave what was presented, word for word, and the whole basis of the transfer is
+//! recorded.
 
 use domain::envelope::Revision;
-use domain::id::SubjectId;
-use event_log::execute::Done;
+use event_log::execute::{DECIDE_ATTEMPTS_MAX, Done};
 use event_log::port::CommandRef;
 
-use super::act_of::evidence_of;
 use super::message::Written;
 use super::{Caller, Council, CouncilError, MESSAGE_PURPOSE};
+use crate::exchange::Digest;
 use crate::exchange::body::Submission;
 use crate::partner::Language;
 use crate::referral::event::Sealed;
@@ -19,30 +19,64 @@ use crate::referral::{Act, Referral, ReferralId, Transfer};
 pub const MINIMISATION: &str = "2026-1";
 
 impl Council {
-    /// Lets a submission leave: it is signed and sealed, every gate is asked, and the caller is the second person. What
-    /// the filing holds and the submission does not is recorded as taken out.
+    /// Lets a presented content leave: it is opened, held against the digest that the second person has read, signed and
+    /// sealed, and every gate is asked. What the filing holds and the content does not is recorded as taken out.
     ///
     /// # Errors
     /// [`CouncilError`]; nothing was changed, and nothing will be sent. A shut gate is
-    /// [`crate::referral::Rejection::Gates`].
+    /// [`crate::referral::Rejection::Gates`], another content [`crate::referral::Rejection::OtherContent`].
     pub async fn submit(
         &self,
         id: ReferralId,
         command: CommandRef,
         caller: Caller<'_>,
         read: Option<Revision>,
-        submission: Submission,
+        approved: Digest,
     ) -> Result<Done<Referral>, CouncilError> {
-        self.tell(id, command, caller, read, None, submission.into()).await
+        let stream = id.stream();
+        for _ in 0..DECIDE_ATTEMPTS_MAX {
+            let loaded = self.load(id).await?;
+            if let Some(done) = self.repeated(&stream, command).await? {
+                return Ok(done);
+            }
+            let transfer = loaded.state.transfer().ok_or(CouncilError::NotFound { what: "referral" })?;
+            let submission = self.presented(transfer, &approved).await?;
+            let act = self.submitting(transfer, approved.clone(), submission).await?;
+            match self.act(id, command, caller.clone(), read.or(loaded.revision), None, act).await {
+                Err(CouncilError::Stale { .. }) if read.is_none() => {}
+                done => return done,
+            }
+        }
+        Err(CouncilError::Busy)
     }
 
-    pub(super) async fn act_submitting(
+    async fn submitting(
         &self,
         transfer: &Transfer,
-        subject: SubjectId,
+        approved: Digest,
         submission: Submission,
-        written: Written,
     ) -> Result<Act, CouncilError> {
+        let written = self.write(transfer, submission.clone().into())?;
+        let sealed = self.minimised(transfer, &submission, &written).await?;
+        let subject = self.subject_of(transfer).await?;
+        let text = written.text.clone();
+        let content = self.with_vault(move |vault| vault.seal(subject, MESSAGE_PURPOSE, &text)).await?;
+        Ok(Act::Submit(Box::new(Submit {
+            approved,
+            sealed,
+            record: TransferBasis::of(&submission),
+            evidence: submission.evidence.into_iter().map(|item| item.digest).collect(),
+            issued: written.sealed(transfer, content),
+        })))
+    }
+
+    /// What the message holds, and what was there and was taken out.
+    async fn minimised(
+        &self,
+        transfer: &Transfer,
+        submission: &Submission,
+        written: &Written,
+    ) -> Result<Sealed, CouncilError> {
         let fields = submission.fields();
         let mut removed = match transfer.drafted.complaint {
             Some(complaint) => self.held(complaint).await?,
@@ -52,7 +86,7 @@ impl Council {
         let mut renditions: Vec<Language> = submission.renditions.iter().map(|rendition| rendition.lang).collect();
         renditions.sort_unstable();
         renditions.dedup();
-        let sealed = Sealed {
+        Ok(Sealed {
             fields,
             removed,
             minimisation: MINIMISATION.to_owned(),
@@ -60,18 +94,6 @@ impl Council {
             payload: written.entry.digest.to_string(),
             key: written.key.to_string(),
             signature: written.jws.clone(),
-        };
-        let record = TransferBasis::of(&submission);
-        let text = written.text.clone();
-        let (evidence, content) = self
-            .with_vault(move |vault| {
-                let seal = |purpose: &'static str, text: &str| vault.seal(subject, purpose, text);
-                let evidence = submission.evidence.iter().map(|item| evidence_of(item, &seal));
-                let evidence = evidence.collect::<Result<Vec<_>, _>>()?;
-                Ok((evidence, vault.seal(subject, MESSAGE_PURPOSE, &text)?))
-            })
-            .await?;
-        let issued = written.sealed(transfer, content);
-        Ok(Act::Submit(Box::new(Submit { sealed, record, evidence, issued })))
+        })
     }
 }

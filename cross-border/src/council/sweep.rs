@@ -1,13 +1,14 @@
-//! What falls due without anybody acting: reminders, escalations, recalls, and erasing what was recalled.
+//! What falls due without anybody acting: reminders, escalations, recalls, and erasing what was recalled or may not be
+//! kept any longer.
 //!
 //! A sweep may run as often as it likes and on several nodes: every command of it is derived from what it does, so the
 //! same threshold is passed once.
 
+mod erasure;
 mod nudge;
 
 use chrono::NaiveDate;
 use domain::day::local_day;
-use domain::id::SubjectId;
 use event_log::execute::Issue;
 
 use self::nudge::{Nudge, is_working_time};
@@ -15,14 +16,15 @@ use super::receipts::system;
 use super::{Caller, Council, CouncilError, SYSTEM_ACTOR, own_command};
 use crate::chain::chain;
 use crate::delivery::DeliveryState;
-use crate::exchange::body::{Recall, RecallAnswer, Reminder};
-use crate::exchange::{MessageKind, Step};
+use crate::exchange::MessageKind;
+use crate::exchange::body::{Recall, Reminder};
 use crate::index::{Duty, ReferralRow, StepRow};
 use crate::referral::escalate::Escalate;
 use crate::referral::remind::Remind;
 use crate::referral::vocabulary::RecallReason;
-use crate::referral::{Act, ReferralId, Stage, Transfer};
+use crate::referral::{Act, ReferralId};
 
+pub use self::erasure::ERASURE_WAITS_DAYS_MAX;
 pub use self::nudge::{ESCALATE_AFTER_WORKING_DAYS, OFFICE_HOURS, REMIND_AFTER_WORKING_DAYS};
 
 /// Rows that are read of the index at a time.
@@ -47,20 +49,26 @@ pub struct SweepReport {
     pub recalled: u32,
     /// Recalls of partners answered, the data being erased.
     pub erased: u32,
-    /// Recalls of partners that wait for messages of ours to be delivered first.
+    /// Referrals whose last day of keeping is over, their data being erased.
+    pub expired: u32,
+    /// Erasures that are due and wait for messages to be brought first.
     pub waiting: u32,
+    /// Erasures that are due and wait for a person: the referral has not ended, or its messages do not get through.
+    pub held: u32,
     /// Deliveries of submissions that the referral did not know of.
     pub delivered: u32,
     /// What could not be done now; the log says why, and the next sweep tries again.
     pub failed: u32,
 }
 
-/// What became of a partner's recall.
+/// What became of an erasure that was due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Erasure {
     Done,
-    /// For messages of ours that have to be delivered first.
+    /// For messages that have to be brought first.
     Waits,
+    /// For a person.
+    Held,
     NotOwed,
 }
 
@@ -79,18 +87,19 @@ impl Council {
             count(&mut report.failed, &mut report.recalled, &row.id, self.sweep_recall(&row).await);
         }
         for row in self.ask_index(|index| index.duties(Duty::AnswerRecall, DUTIES_MAX)).await? {
-            match self.sweep_erasure(&row).await {
-                Ok(Erasure::Waits) => report.waiting = report.waiting.saturating_add(1),
-                done => {
-                    let done = done.map(|erasure| erasure == Erasure::Done);
-                    count(&mut report.failed, &mut report.erased, &row.id, done);
-                }
-            }
+            let erasure = self.sweep_recalled(&row).await;
+            count_erasure(&mut report, &row.id, erasure, |report| &mut report.erased);
         }
         let now = self.moment();
-        if is_working_time(self.place(), now) {
-            self.sweep_steps(local_day(now), &mut report).await?;
+        let today = local_day(now);
+        for row in self.ask_index(move |index| index.kept_too_long(today, DUTIES_MAX)).await? {
+            let erasure = self.sweep_retention(&row).await;
+            count_erasure(&mut report, &row.id, erasure, |report| &mut report.expired);
         }
+        if is_working_time(self.place(), now) {
+            self.sweep_steps(today, &mut report).await?;
+        }
+        self.journal.settle().await;
         Ok(report)
     }
 
@@ -158,43 +167,13 @@ impl Council {
         let Some(transfer) = loaded.state.transfer().filter(|transfer| transfer.recall_is_due()) else {
             return Ok(false);
         };
+        if self.withhold(row.id).await? {
+            return Ok(true);
+        }
         let command = own_command(&["recall", &row.id.to_string(), RecallReason::ConsentWithdrawn.code()]);
         let body = Recall { reason: RecallReason::ConsentWithdrawn }.into();
         self.tell(row.id, command, system(transfer), None, None, body).await?;
         Ok(true)
-    }
-
-    /// A partner recalled what it sent: the consumer's key is destroyed, the files go, and the partner is told. First
-    /// what we had said before has to reach the partner, for its text goes too; but no longer than the answer may take.
-    async fn sweep_erasure(&self, row: &ReferralRow) -> Result<Erasure, CouncilError> {
-        let loaded = self.load(row.id).await?;
-        let owed = |transfer: &&Transfer| {
-            !transfer.is_outbound() && transfer.stage == Stage::Recalled { after_sending: true, erased: None }
-        };
-        // The index may be behind: it was answered meanwhile.
-        let Some(transfer) = loaded.state.transfer().filter(owed) else { return Ok(Erasure::NotOwed) };
-        if self.waits(row.id, transfer).await? {
-            return Ok(Erasure::Waits);
-        }
-        let subject = SubjectId::of_referral(row.id.as_uuid());
-        self.with_vault(move |vault| vault.destroy(subject)).await?;
-        let evidence = self.evidence.clone();
-        tokio::task::spawn_blocking(move || evidence.erase(subject)).await.map_err(CouncilError::Task)??;
-        let command = own_command(&["answer-recall", &row.id.to_string()]);
-        let body = RecallAnswer { erased: true, note: None }.into();
-        self.tell(row.id, command, system(transfer), None, None, body).await?;
-        Ok(Erasure::Done)
-    }
-
-    async fn waits(&self, id: ReferralId, transfer: &Transfer) -> Result<bool, CouncilError> {
-        let today = local_day(self.moment());
-        let in_time = transfer.clocks.get(&Step::RecallAnswer).is_some_and(|clock| today < clock.by);
-        if !in_time {
-            return Ok(false);
-        }
-        let deliveries = self.ask_index(move |index| index.deliveries_of(id)).await?;
-        let undelivered = deliveries.iter().any(|row| row.state != DeliveryState::Delivered);
-        Ok(undelivered || !transfer.parked.is_empty())
     }
 }
 
@@ -208,4 +187,22 @@ fn count(failed: &mut u32, done: &mut u32, referral: &ReferralId, result: Result
             tracing::error!(referral.id = %referral, error, "What is due for referral `{referral}` could not be done");
         }
     }
+}
+
+fn count_erasure(
+    report: &mut SweepReport,
+    referral: &ReferralId,
+    erasure: Result<Erasure, CouncilError>,
+    done: fn(&mut SweepReport) -> &mut u32,
+) {
+    let (counted, erasure) = match erasure {
+        Ok(Erasure::Waits) => (&mut report.waiting, Ok(true)),
+        Ok(Erasure::Held) => (&mut report.held, Ok(true)),
+        Ok(Erasure::Done) => (done(report), Ok(true)),
+        Ok(Erasure::NotOwed) => return,
+        Err(error) => (done(report), Err(error)),
+    };
+    let mut failed = 0;
+    count(&mut failed, counted, referral, erasure);
+    report.failed = report.failed.saturating_add(failed);
 }

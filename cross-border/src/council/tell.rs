@@ -6,7 +6,7 @@ use event_log::execute::{DECIDE_ATTEMPTS_MAX, Done};
 use event_log::port::CommandRef;
 
 use super::message::seal_own;
-use super::{Caller, Council, CouncilError, act_of};
+use super::{Caller, Council, CouncilError, act_of, numbers};
 use crate::exchange::Body;
 use crate::referral::tell::Tell;
 use crate::referral::{Act, Referral, ReferralId, Transfer};
@@ -44,11 +44,9 @@ impl Council {
 
     /// The act that a body stands for, with its message. Its texts are sealed before anything is decided.
     async fn act_telling(&self, transfer: &Transfer, body: Body) -> Result<Act, CouncilError> {
+        numbers::check(transfer, &body)?;
         let written = self.write(transfer, body.clone())?;
         let subject = self.subject_of(transfer).await?;
-        if let Body::Submission(submission) = body {
-            return self.act_submitting(transfer, subject, *submission, written).await;
-        }
         let (delivery, text) = (written.entry.delivery, written.text.clone());
         let (act, content) = self
             .with_vault(move |vault| {
@@ -57,7 +55,7 @@ impl Council {
                 Ok((act, seal_own(vault, subject, delivery, &text)?))
             })
             .await?;
-        // Only a submission has no act, and it went the other way.
+        // Only a submission has no act, and it goes another way.
         let act = act.ok_or(CouncilError::NothingToDo)?;
         Ok(Act::Tell(Box::new(Tell { act, issued: written.sealed(transfer, content) })))
     }

@@ -23,9 +23,10 @@ use http::Method;
 use reqwest::Url;
 use serde_json::{Map, Value, json};
 
-use self::answer::{MessagePage, ReceiptPayload, RemoteReferral, RemoteServer};
+use self::answer::{MessagePage, ReceiptPayload};
 pub use self::failure::{CallError, ClientError};
 use self::transport::Outgoing;
+pub use self::transport::build as http_client;
 use super::documents::{self, Document};
 use super::resolver::{GuardedResolver, Lookup, SystemLookup};
 use super::vocabulary::FailureCode;
@@ -223,29 +224,6 @@ impl PartnerClient {
             .collect();
         let variables = Map::from_iter([("receipts".to_owned(), Value::Array(receipts))]);
         self.question(signer, documents::RECORD_RECEIPTS, variables, self.options.response_bytes_max).await
-    }
-
-    /// The partner's view of a referral, `None` when it knows none.
-    ///
-    /// # Errors
-    /// What kept the partner from answering.
-    pub async fn referral(&self, signer: Signer<'_>, id: SharedId) -> Result<Option<RemoteReferral>, CallError> {
-        let variables = Map::from_iter([("id".to_owned(), json!(id))]);
-        let found = self.question(signer, documents::REFERRAL, variables, self.options.response_bytes_max).await;
-        match found {
-            Ok(referral) => Ok(Some(referral)),
-            // A field that is null without an error is the contract's way to say that there is none.
-            Err(error) if error.is_null_answer() || error.refusal == Some(RefusalCode::UnknownReferral) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Which council answers there.
-    ///
-    /// # Errors
-    /// What kept the partner from answering.
-    pub async fn server_info(&self, signer: Signer<'_>) -> Result<RemoteServer, CallError> {
-        self.question(signer, documents::SERVER_INFO, Map::new(), self.options.response_bytes_max).await
     }
 
     async fn question<T: serde::de::DeserializeOwned>(

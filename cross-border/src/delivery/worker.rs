@@ -10,11 +10,13 @@
 
 mod alarm;
 mod attempt;
+mod due;
 mod errand;
 mod evidence;
 mod lane;
 mod late;
 mod record;
+mod stranded;
 
 #[cfg(test)]
 pub(super) mod testing;
@@ -31,6 +33,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::attempt::{Ended, Outcome};
+use self::due::Due;
 use self::errand::{Errand, ErrandId};
 pub(super) use self::evidence::announced;
 use self::lane::Lane;
@@ -40,7 +43,6 @@ use super::resolver::{Lookup, SystemLookup};
 use super::{DETAIL_CHARS_MAX, HOLDER_CHARS_MAX};
 use crate::chain::chain;
 use crate::council::Council;
-use crate::index::IndexError;
 use crate::partner::PartnerId;
 use crate::peer::Transport;
 use crate::security::Refused;
@@ -51,7 +53,8 @@ const WAIT_MIN: Duration = Duration::from_millis(1);
 /// How a worker works; see [`WorkerOptions::default`].
 #[derive(Debug, Clone)]
 pub struct WorkerOptions {
-    /// The worker's name in its leases. Two that run at once must have two.
+    /// The worker's name in its leases. Two that run at once must have two: whoever starts a process gives it one that
+    /// nobody had before.
     pub holder: String,
     /// How long a lease holds; longer than an exchange takes, or others try what is still under way.
     pub lease: Duration,
@@ -140,13 +143,6 @@ struct Job {
     errand: ErrandId,
 }
 
-/// What the index has to be brought to one partner: messages first, then files that came later than theirs.
-#[derive(Debug, Default)]
-struct Due {
-    errands: Vec<Errand>,
-    next_at: Option<DateTime<Utc>>,
-}
-
 /// The delivery worker of one node.
 #[derive(Debug)]
 pub struct Worker {
@@ -226,18 +222,24 @@ impl Worker {
             }
         };
         let next_at = due.values().filter_map(|due| due.next_at).filter(|at| *at > now).min();
-        let mut waiting: BTreeMap<PartnerId, _> =
-            due.into_iter().map(|(partner, due)| (partner, due.errands.into_iter())).collect();
+        let mut waiting: BTreeMap<PartnerId, _> = due
+            .into_iter()
+            .map(|(partner, Due { errands, ordered, .. })| (partner, (errands.into_iter(), ordered)))
+            .collect();
         while self.jobs.len() < self.terms.options.concurrency {
             // The partner with the fewest attempts under way comes first, and each turn takes one of its deliveries.
             let Some(partner) = self.next_lane(&waiting) else { break };
-            let (Some(lane), Some(errands)) = (self.lanes.get_mut(&partner), waiting.get_mut(&partner)) else { break };
+            let (Some(lane), Some((errands, ordered))) = (self.lanes.get_mut(&partner), waiting.get_mut(&partner))
+            else {
+                break;
+            };
             let Some(errand) = errands.next() else {
                 waiting.remove(&partner);
                 continue;
             };
             let id = errand.id();
-            if !lane.begin(id.clone(), Instant::now()) {
+            let begun = if *ordered { lane.begin_ordered(id.clone()) } else { lane.begin(id.clone(), Instant::now()) };
+            if !begun {
                 waiting.remove(&partner);
                 continue;
             }
@@ -249,37 +251,6 @@ impl Worker {
             self.jobs.insert(task.id(), Job { partner, errand: id });
         }
         next_at
-    }
-
-    /// What is due to the partners that may be tried, without what is under way or rests.
-    async fn due(&mut self, now: DateTime<Utc>) -> Result<BTreeMap<PartnerId, Due>, IndexError> {
-        let (position, instant) = (self.terms.council.index.position(), Instant::now());
-        let mut asked = Vec::new();
-        for (partner, lane) in &mut self.lanes {
-            lane.forget_rests(position, instant);
-            if lane.waits_until(instant).is_none() {
-                asked.push((partner.clone(), lane.rows_asked(self.terms.options.concurrency)));
-            }
-        }
-        let index = self.terms.council.index.clone();
-        let found = tokio::task::spawn_blocking(move || {
-            asked
-                .into_iter()
-                .map(|(partner, limit)| {
-                    let messages = index.due_deliveries_to(&partner, now, limit)?.into_iter();
-                    let messages = messages.map(|row| Errand::Message(Box::new(row)));
-                    let files = index.evidence_owed_to(&partner, limit)?.into_iter().map(Errand::File);
-                    let due = Due { errands: messages.chain(files).collect(), next_at: index.next_due_to(&partner)? };
-                    Ok((partner, due))
-                })
-                .collect::<Result<BTreeMap<_, _>, IndexError>>()
-        });
-        // Only a panic ends such a task, and that one is told where it happens.
-        let mut found = found.await.unwrap_or_else(|_error| Ok(BTreeMap::new()))?;
-        for (partner, due) in &mut found {
-            due.errands.retain(|errand| self.lanes.get(partner).is_some_and(|lane| lane.is_free(&errand.id())));
-        }
-        Ok(found)
     }
 
     /// The partner whose turn it is. A slot is kept free for every other partner, so that one that is slow does not
@@ -323,8 +294,10 @@ impl Worker {
     }
 
     async fn alarm(&self) {
-        if let Err(error) = alarm::alarm(&self.terms).await {
-            tracing::error!(error = %chain(&error), "Deliveries that were given up could not be looked for");
+        for told in [stranded::strand(&self.terms).await, alarm::alarm(&self.terms).await] {
+            if let Err(error) = told {
+                tracing::error!(error = %chain(&error), "Deliveries that were given up could not be looked for");
+            }
         }
     }
 }

@@ -89,7 +89,7 @@ fn is_text(bytes: &[u8]) -> bool {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let marked_up = ["text/html", "text/xml", "text/x-shellscript"];
     !text.is_empty()
-        && !text.contains(domain::complaint::is_unseen)
+        && !text.contains(domain::complaint::is_disturbing)
         && !marked_up.iter().any(|media| infer::is_mime(text.as_bytes(), media))
 }
 

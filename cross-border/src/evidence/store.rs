@@ -35,8 +35,8 @@ pub struct Stored {
     pub repeated: bool,
 }
 
-/// The sealed files. [`EvidenceStore::put`], [`EvidenceStore::get`] and [`EvidenceStore::erase`] block: they wait for
-/// the disk.
+/// The sealed files. [`EvidenceStore::put`], [`EvidenceStore::get`] and [`EvidenceStore::erase`] block, and so does
+/// [`EvidenceStore::erase_files`]: they wait for the disk.
 #[derive(Clone)]
 pub struct EvidenceStore(Arc<Inner>);
 
@@ -150,11 +150,20 @@ impl EvidenceStore {
     /// The disk cannot be written.
     pub fn erase(&self, subject: SubjectId) -> Result<(), EvidenceError> {
         let _one = self.0.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        match fs::remove_dir_all(self.folder(subject)) {
-            Ok(()) => sync(&self.0.root).map_err(EvidenceError::Io),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(EvidenceError::Io(error)),
+        gone(fs::remove_dir_all(self.folder(subject)))?;
+        gone(sync(&self.0.root))
+    }
+
+    /// Takes single files of a data subject away whose key goes on being used; one that is not there is gone already.
+    ///
+    /// # Errors
+    /// The disk cannot be written.
+    pub fn erase_files(&self, subject: SubjectId, digests: &[Digest]) -> Result<(), EvidenceError> {
+        let _one = self.0.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        for digest in digests {
+            gone(fs::remove_file(self.path(subject, digest)))?;
         }
+        gone(sync(&self.folder(subject)))
     }
 
     fn folder(&self, subject: SubjectId) -> PathBuf {
@@ -191,6 +200,14 @@ fn write(path: &Path, tag: &str, sealed: &[u8]) -> io::Result<()> {
     sync(folder)?;
     // The name of the folder itself, where this is its first file.
     folder.parent().map_or(Ok(()), sync)
+}
+
+/// What is not there need not be taken away.
+fn gone(taken_away: io::Result<()>) -> Result<(), EvidenceError> {
+    match taken_away {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(EvidenceError::Io(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 fn sync(folder: &Path) -> io::Result<()> {
@@ -316,6 +333,23 @@ mod tests {
         assert_eq!(one.put(subject("a"), &item.digest, &item, PDF).unwrap(), Stored { repeated: false });
         assert_eq!(two.put(subject("a"), &item.digest, &item, PDF).unwrap(), Stored { repeated: true });
         assert_eq!(two.get(subject("a"), &item.digest).unwrap(), PDF);
+    }
+
+    #[test]
+    fn single_files_go_and_the_others_stay() {
+        let (_folder, store) = store();
+        let (one, other) = (declared(PDF, "application/pdf"), declared(b"text", "text/plain"));
+        store.erase_files(subject("a"), std::slice::from_ref(&one.digest)).unwrap();
+        for who in ["a", "b"] {
+            store.put(subject(who), &one.digest, &one, PDF).unwrap();
+        }
+        store.put(subject("a"), &other.digest, &other, b"text").unwrap();
+        for _ in 0..2 {
+            store.erase_files(subject("a"), std::slice::from_ref(&one.digest)).unwrap();
+            assert!(matches!(store.get(subject("a"), &one.digest), Err(EvidenceError::NotFound)));
+        }
+        assert_eq!(store.get(subject("a"), &other.digest).unwrap(), b"text");
+        assert_eq!(store.get(subject("b"), &one.digest).unwrap(), PDF);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod answers;
 pub(crate) mod codes;
 mod submission;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,8 +16,8 @@ pub use self::answers::{
 pub use self::submission::Submission;
 pub use super::check::{
     ADDRESS_CHARS_MAX, BodyError, CONTACT_CHARS_MAX, EVIDENCE_ITEM_BYTES_MAX, EVIDENCE_ITEMS_MAX, ITEM_CHARS_MAX,
-    LINK_CHARS_MAX, MEDIA_CHARS_MAX, NAME_CHARS_MAX, NOTE_CHARS_MAX, REFERENCE_CHARS_MAX, RENDITIONS_MAX,
-    TEXT_CHARS_MAX,
+    KEPT_DAYS_MAX, LINK_CHARS_MAX, NAME_CHARS_MAX, NOTE_CHARS_MAX, PROPOSED_DAYS_MAX, REFERENCE_CHARS_MAX,
+    RENDITIONS_MAX, TEXT_CHARS_MAX,
 };
 
 use super::vocabulary::MessageKind;
@@ -83,6 +84,29 @@ impl Body {
         }
     }
 
+    /// Checks the days and moments that it names against the moment at which the message was written.
+    ///
+    /// # Errors
+    /// [`BodyError`] about the first that cannot be meant.
+    pub fn check_days(&self, written: DateTime<Utc>) -> Result<(), BodyError> {
+        match self {
+            Self::Submission(body) => body.check_days(written),
+            Self::Offer(body) => body.check_days(written),
+            Self::SessionReport(body) => body.check_days(written),
+            Self::Retrieved(_)
+            | Self::Acknowledgement(_)
+            | Self::Return(_)
+            | Self::Progress(_)
+            | Self::OfferAnswer(_)
+            | Self::Outcome(_)
+            | Self::OutcomeAcknowledgement(_)
+            | Self::Recall(_)
+            | Self::RecallAnswer(_)
+            | Self::Reminder(_)
+            | Self::Evidence(_) => Ok(()),
+        }
+    }
+
     /// Reads the body of a message of this kind.
     pub(crate) fn read(kind: MessageKind, body: Value) -> Result<Self, serde_json::Error> {
         use serde_json::from_value;
@@ -128,7 +152,7 @@ impl From<Submission> for Body {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::sample;
+    use super::super::testing::{moment, sample};
     use super::*;
 
     #[test]
@@ -137,6 +161,7 @@ mod tests {
             let body = sample(*kind);
             assert_eq!(body.kind(), *kind);
             assert_eq!(body.check(), Ok(()), "{kind}");
+            assert_eq!(body.check_days(moment()), Ok(()), "{kind}");
             let json = serde_json::to_value(&body).unwrap();
             assert!(json.is_object(), "{kind}");
             assert_eq!(Body::read(*kind, json.clone()).unwrap(), body, "{kind}");

@@ -123,6 +123,7 @@ impl MessageError {
             Self::UnknownCode { .. } => RefusalCode::UnknownCode,
             Self::VersionUnsupported { .. } => RefusalCode::VersionUnsupported,
             Self::WrongSide { .. } => RefusalCode::WrongSide,
+            Self::Body(BodyError::NotTaken { .. }) => RefusalCode::EvidenceType,
             Self::Malformed { .. } | Self::NotCanonical | Self::Header { .. } | Self::Body(_) => RefusalCode::Invalid,
         }
     }
@@ -204,8 +205,8 @@ impl Message {
         if message.canonical()? == canonical { Ok(message) } else { Err(MessageError::NotCanonical) }
     }
 
-    /// Checks what can be checked without knowing the referral: the header fits together, the side may say this, and
-    /// the body holds its limits.
+    /// Checks what can be checked without knowing the referral: the header fits together, the side may say this, the
+    /// body holds its limits, and the days that it names can be meant.
     ///
     /// # Errors
     /// [`MessageError`] about the first thing that is wrong.
@@ -225,6 +226,7 @@ impl Message {
             return Err(MessageError::Header { field: "seen", reason: "must name the submission or what followed it" });
         }
         self.body.check()?;
+        self.body.check_days(self.header.at)?;
         let bytes = self.canonical()?.len();
         if bytes > MESSAGE_BYTES_MAX { Err(MessageError::TooLarge { bytes }) } else { Ok(()) }
     }

@@ -141,25 +141,6 @@ impl Segment {
         self.insert(side, entry)
     }
 
-    /// Takes in all that another replica holds.
-    ///
-    /// # Errors
-    /// [`SegmentError`] if the two contradict each other; then nothing is changed.
-    pub fn join(&mut self, other: &Self) -> Result<(), SegmentError> {
-        let mut joined = self.clone();
-        // In the common order nothing comes before what it needs, so nothing is too far ahead on the way.
-        for (side, entry) in other.in_order() {
-            joined.insert(side, entry.clone())?;
-        }
-        for side in Side::ALL {
-            for entry in other.parked(*side) {
-                joined.insert(*side, entry.clone())?;
-            }
-        }
-        *self = joined;
-        Ok(())
-    }
-
     /// Where the next message of this side stands, at the replica of its author.
     #[must_use]
     pub fn next(&self, side: Side) -> Next {
@@ -196,30 +177,10 @@ impl Segment {
         self.lane(side).parked.values()
     }
 
-    /// A message of a side by its number, ready or parked.
-    #[must_use]
-    pub fn get(&self, side: Side, sequence: u32) -> Option<&Entry> {
-        self.lane(side).get(sequence)
-    }
-
     /// A message by its delivery, ready or parked.
     #[must_use]
     pub fn find(&self, delivery: DeliveryId) -> Option<&Entry> {
         self.origin.held().chain(self.target.held()).find(|entry| entry.delivery == delivery)
-    }
-
-    /// The ready messages of both sides in the common order, which is the same in every replica: by clock, and the
-    /// origin's first where neither had seen the other's.
-    #[must_use]
-    pub fn ordered(&self) -> Vec<&Entry> {
-        self.in_order().into_iter().map(|(_, entry)| entry).collect()
-    }
-
-    fn in_order(&self) -> Vec<(Side, &Entry)> {
-        let of = |side: Side| self.entries(side).iter().map(move |entry| (side, entry));
-        let mut all: Vec<_> = of(Side::Origin).chain(of(Side::Target)).collect();
-        all.sort_by_key(|(side, entry)| (entry.clock, *side));
-        all
     }
 
     /// The digest by which two councils compare what they hold: equal if and only if the messages are the same.

@@ -10,12 +10,10 @@ use domain::id::{StreamId, SubjectId};
 use domain::wire::Stored;
 
 use super::error::IndexError;
-use super::row::SecurityRow;
 use super::source::StreamSource;
 use crate::delivery::{Delivery, DeliveryEvent};
 use crate::exchange::{DeliveryId, Entry, Side};
 use crate::referral::{Referral, ReferralEvent, ReferralId, Transfer};
-use crate::security::{self, Refusal, SecurityEvent};
 
 /// Events of a stream in memory at a time; those with the text of a message are long.
 const STREAM_PAGE_EVENTS: u32 = 256;
@@ -26,7 +24,6 @@ pub(super) struct Batch {
     pub(super) referrals: Vec<FoldedReferral>,
     /// Those in which something happened, and those that were issued.
     pub(super) deliveries: BTreeMap<DeliveryId, Delivery>,
-    pub(super) refusals: Vec<SecurityRow>,
 }
 
 /// One referral, as far as the checkpoint will have come.
@@ -82,7 +79,6 @@ impl Stretch {
 struct Touched {
     referrals: BTreeMap<ReferralId, Revision>,
     deliveries: BTreeMap<DeliveryId, Revision>,
-    refusals: Vec<SecurityRow>,
 }
 
 impl Batch {
@@ -101,8 +97,8 @@ impl Batch {
         for event in events.iter().filter(|event| stretch.holds(event.position)) {
             touched.add(event)?;
         }
-        let Touched { referrals, deliveries, refusals } = touched;
-        let mut batch = Self { refusals, ..Self::default() };
+        let Touched { referrals, deliveries } = touched;
+        let mut batch = Self::default();
         for (id, newest) in referrals {
             if let Some(folded) = fold_referral(id, newest, stretch, streams)? {
                 batch.referrals.push(folded);
@@ -144,27 +140,11 @@ impl Touched {
                 }
                 self.deliveries.insert(id, event.revision);
             }
-            security::CATEGORY => self.refusals.push(refusal(event)?),
             // Another life, which nothing here shows.
             _ => {}
         }
         Ok(())
     }
-}
-
-fn refusal(event: &RecordedEvent) -> Result<SecurityRow, IndexError> {
-    let SecurityEvent::Refused(Refusal { code, partner, key, what, digest, request_id, suppressed }) = decode(event)?;
-    Ok(SecurityRow {
-        position: event.position,
-        at: event.occurred_at,
-        code,
-        partner,
-        key,
-        what,
-        digest,
-        request_id,
-        suppressed,
-    })
 }
 
 fn decode<E: Stored>(event: &RecordedEvent) -> Result<E, IndexError> {

@@ -7,7 +7,7 @@ use domain::envelope::{Position, Revision};
 use domain::id::{ComplaintId, SubjectId, UnitId};
 use domain::vocabulary::vocabulary;
 
-use crate::delivery::{DeliveredBy, DeliveryState};
+use crate::delivery::{DeliveredBy, DeliveryState, FailureCode};
 use crate::exchange::{DeliveryId, Digest, MessageKind, SharedId, Step};
 use crate::partner::{PartnerId, Place};
 use crate::referral::ReferralId;
@@ -167,6 +167,13 @@ impl OutboxRow {
     pub const fn cursor(&self) -> Cursor {
         Cursor::new(self.position)
     }
+
+    /// Whether nothing more will come of it: it is delivered, or its text was erased before it could be.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        let erased = self.state == DeliveryState::Dead && self.last_code.as_deref() == Some(FailureCode::Erased.code());
+        erased || self.state == DeliveryState::Delivered
+    }
 }
 
 /// Which deliveries are wanted; what is `None` does not matter.
@@ -235,21 +242,4 @@ pub struct EvidenceRow {
     pub shared: SharedId,
     pub partner: PartnerId,
     pub digest: Digest,
-}
-
-/// One record of the journal of refused attempts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SecurityRow {
-    pub position: Position,
-    pub at: DateTime<Utc>,
-    pub code: String,
-    pub partner: Option<PartnerId>,
-    /// The id of the key that the caller named.
-    pub key: Option<String>,
-    pub what: String,
-    /// Of the body.
-    pub digest: Option<Digest>,
-    pub request_id: Option<String>,
-    /// Refusals with the same code before this one that were only counted.
-    pub suppressed: u64,
 }

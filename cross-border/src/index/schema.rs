@@ -22,7 +22,8 @@ const STATEMENTS_MAX: usize = 256;
 /// partner ever manage to break that, one odd row must not halt the index.
 const TABLES: &str = "
 CREATE TABLE checkpoint (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL) STRICT;
--- number: the position of the draft.
+-- number: the position of the draft. kept_to: the last day on which its data may be kept; null once they are gone.
+-- held: a person was told that they are not gone although they should be.
 CREATE TABLE referral (
     number INTEGER PRIMARY KEY, id BLOB NOT NULL, shared BLOB NOT NULL,
     direction TEXT NOT NULL, partner TEXT NOT NULL, council TEXT NOT NULL,
@@ -31,7 +32,8 @@ CREATE TABLE referral (
     drafted_at INTEGER NOT NULL, sent_at INTEGER, last_act_at INTEGER NOT NULL, outcome TEXT,
     next_step TEXT, next_due INTEGER, revision INTEGER NOT NULL, position INTEGER NOT NULL,
     segment TEXT NOT NULL, origin_count INTEGER NOT NULL, target_count INTEGER NOT NULL,
-    owes_recall INTEGER NOT NULL, owes_answer INTEGER NOT NULL, awaits_receipt INTEGER NOT NULL
+    owes_recall INTEGER NOT NULL, owes_answer INTEGER NOT NULL, awaits_receipt INTEGER NOT NULL,
+    kept_to INTEGER, held INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX referral_by_id ON referral (id);
 CREATE INDEX referral_by_partner ON referral (partner, number);
@@ -43,6 +45,7 @@ CREATE INDEX referral_by_due ON referral (next_due) WHERE next_due IS NOT NULL;
 CREATE INDEX referral_owing_recall ON referral (number) WHERE owes_recall = 1;
 CREATE INDEX referral_owing_answer ON referral (number) WHERE owes_answer = 1;
 CREATE INDEX referral_awaiting_receipt ON referral (number) WHERE awaits_receipt = 1;
+CREATE INDEX referral_kept ON referral (held, kept_to, number) WHERE kept_to IS NOT NULL;
 -- One row for each message of ours. due_at: when it may be tried; null while it waits for an earlier one, or ended.
 CREATE TABLE outbox (
     position INTEGER PRIMARY KEY, delivery BLOB NOT NULL, referral BLOB NOT NULL, shared BLOB NOT NULL,
@@ -75,10 +78,6 @@ CREATE TABLE transfer (
     year INTEGER NOT NULL, subject BLOB NOT NULL, sensitive INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX transfer_by_year ON transfer (year, council, partner, subject, sensitive);
-CREATE TABLE security (
-    position INTEGER PRIMARY KEY, at INTEGER NOT NULL, code TEXT NOT NULL, partner TEXT, key TEXT, what TEXT NOT NULL,
-    digest TEXT, request_id TEXT, suppressed INTEGER NOT NULL
-) STRICT;
 ";
 
 /// Empties a file of another version; says whether it did.

@@ -8,3 +8,4 @@ mod outbox;
 mod rebuilt;
 mod rows;
 mod steps;
+mod withheld;

@@ -9,20 +9,18 @@ use uuid::Uuid;
 use super::column::{days, micros, signed};
 use super::error::IndexError;
 use super::fold::{Batch, FoldedReferral, Issued, Recorded};
-use super::row::SecurityRow;
 use crate::delivery::{Delivery, Phase};
-use crate::exchange::{DeliveryId, Digest, Side};
-use crate::partner::PartnerId;
+use crate::exchange::{DeliveryId, Side};
 use crate::referral::{ReferralId, Stage, Transfer};
 
 const PUT_REFERRAL: &str = "
 INSERT OR REPLACE INTO referral (
     number, id, shared, direction, partner, council, complaint, subject, purpose, stage, detail, reference,
     drafted_at, sent_at, last_act_at, outcome, next_step, next_due, revision, position,
-    segment, origin_count, target_count, owes_recall, owes_answer, awaits_receipt
+    segment, origin_count, target_count, owes_recall, owes_answer, awaits_receipt, kept_to, held
 ) VALUES (
     ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-    ?21, ?22, ?23, ?24, ?25, ?26
+    ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28
 )";
 const PUT_STEP: &str = "
 INSERT INTO step (referral, step, council, started_on, due, provisional, met_on, reminders, escalated)
@@ -45,16 +43,17 @@ UPDATE outbox SET
     lease_until = ?6, holder = ?7, last_code = ?8, last_status = ?9, last_detail = ?10,
     alarms = ?11, alarmed_at = ?12, ended_at = ?13, delivered_by = ?14, waits = 0, due_at = NULL
 WHERE delivery = ?1";
-/// Of each referral only the first message that is not delivered may be tried.
+/// Of each referral only the first message that is not delivered may be tried. One whose text was erased before it was
+/// delivered never will be, and those behind it do not wait for it: the partner keeps them, and sees what is missing.
 const SETTLE: &str = "
 UPDATE outbox SET
-    waits = sequence > head.first,
+    waits = coalesce(sequence > head.first, 0),
     due_at = CASE WHEN sequence = head.first AND state IN ('pending', 'leased') THEN next_at END
-FROM (SELECT min(sequence) AS first FROM outbox WHERE referral = ?1 AND state <> 'delivered') AS head
+FROM (
+    SELECT min(sequence) AS first FROM outbox
+    WHERE referral = ?1 AND state <> 'delivered' AND NOT (state = 'dead' AND last_code = 'erased')
+) AS head
 WHERE referral = ?1 AND state <> 'delivered'";
-const PUT_REFUSAL: &str = "
-INSERT OR REPLACE INTO security (position, at, code, partner, key, what, digest, request_id, suppressed)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
 /// Writes all rows that a stretch of the log changes.
 ///
@@ -71,6 +70,9 @@ pub(super) fn batch(conn: &Connection, batch: &Batch) -> Result<(), IndexError> 
             put_message(conn, referral, issued)?;
             unsettled.insert(referral.id.as_uuid());
         }
+        if referral.transfer.never_left() {
+            take_back(conn, referral.id)?;
+        }
     }
     for (id, delivery) in &batch.deliveries {
         set_delivery(conn, *id, delivery)?;
@@ -78,9 +80,6 @@ pub(super) fn batch(conn: &Connection, batch: &Batch) -> Result<(), IndexError> 
     }
     for referral in unsettled {
         conn.prepare_cached(SETTLE)?.execute([referral.as_bytes()])?;
-    }
-    for refusal in &batch.refusals {
-        put_refusal(conn, refusal)?;
     }
     Ok(())
 }
@@ -115,8 +114,10 @@ fn put_referral(conn: &Connection, folded: &FoldedReferral) -> Result<(), IndexE
         transfer.segment.count(Side::Origin),
         transfer.segment.count(Side::Target),
         transfer.recall_is_due(),
-        owes_answer(transfer),
+        transfer.owes_recall_answer(),
         transfer.is_outbound() && transfer.stage.has_left() && !transfer.delivered,
+        transfer.kept_to().map(days),
+        transfer.erasure.held.is_some(),
     ])?;
     put_steps(conn, *id, transfer)?;
     put_evidence(conn, *id, transfer)
@@ -139,11 +140,6 @@ const fn detail(stage: Stage) -> Option<&'static str> {
         | Stage::Delivered
         | Stage::Acknowledged => None,
     }
-}
-
-/// Whether the other council calls back what it sent us, and we have not answered.
-fn owes_answer(transfer: &Transfer) -> bool {
-    !transfer.is_outbound() && matches!(transfer.stage, Stage::Recalled { after_sending: true, erased: None })
 }
 
 fn put_steps(conn: &Connection, id: ReferralId, transfer: &Transfer) -> Result<(), IndexError> {
@@ -190,6 +186,15 @@ fn put_transfer(conn: &Connection, referral: &FoldedReferral, recorded: &Recorde
         recorded.subject.as_uuid().as_bytes(),
         recorded.sensitive,
     ])?;
+    Ok(())
+}
+
+/// Nothing of a referral that ended before it left is brought anywhere or told of as given up, and nothing counts as
+/// sent.
+fn take_back(conn: &Connection, id: ReferralId) -> Result<(), IndexError> {
+    let id = id.as_uuid().into_bytes();
+    conn.prepare_cached("DELETE FROM outbox WHERE referral = ?1")?.execute([id])?;
+    conn.prepare_cached("DELETE FROM transfer WHERE referral = ?1")?.execute([id])?;
     Ok(())
 }
 
@@ -244,19 +249,4 @@ fn referrals_of(conn: &Connection, id: DeliveryId) -> Result<Vec<Uuid>, IndexErr
     let mut statement = conn.prepare_cached("SELECT referral FROM outbox WHERE delivery = ?1")?;
     let found = statement.query_map([id.as_uuid().as_bytes()], |row| row.get(0).map(Uuid::from_bytes))?;
     Ok(found.collect::<rusqlite::Result<_>>()?)
-}
-
-fn put_refusal(conn: &Connection, refusal: &SecurityRow) -> Result<(), IndexError> {
-    conn.prepare_cached(PUT_REFUSAL)?.execute(params![
-        signed(refusal.position.get()),
-        micros(refusal.at),
-        refusal.code,
-        refusal.partner.as_ref().map(PartnerId::as_str),
-        refusal.key,
-        refusal.what,
-        refusal.digest.as_ref().map(Digest::as_str),
-        refusal.request_id,
-        signed(refusal.suppressed),
-    ])?;
-    Ok(())
 }

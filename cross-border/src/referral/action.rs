@@ -49,12 +49,21 @@ impl Action {
 }
 
 impl Act {
-    /// The action this act is, for what is allowed. What begins a life, comes from the other council or was done by
-    /// whoever brings files over is none.
+    /// The action this act is, for what is allowed. What begins a life, comes from the other council, was done by
+    /// whoever brings or gives things over or erases, or follows by itself is none.
     #[must_use]
     pub fn action(&self) -> Option<Action> {
         Some(match self {
-            Self::Draft(_) | Self::Receive(_) | Self::NoteReminder(_) | Self::BringEvidence(_) => return None,
+            Self::Draft(_)
+            | Self::Begin(_)
+            | Self::Receive(_)
+            | Self::NoteReminder(_)
+            | Self::BringEvidence(_)
+            | Self::GiveOut(_)
+            | Self::Withhold(_)
+            | Self::PassOver(_)
+            | Self::Erase(_)
+            | Self::HoldErasure(_) => return None,
             Self::Tell(tell) => return tell.act.action(),
             Self::CaptureConsent(_) => Action::CaptureConsent,
             Self::WithdrawConsent(_) => Action::WithdrawConsent,
@@ -100,8 +109,10 @@ impl Act {
             Self::AnswerRecall(_) => MessageKind::RecallAnswer,
             Self::Remind(_) | Self::NoteReminder(_) => MessageKind::Reminder,
             Self::Draft(_)
+            | Self::Begin(_)
             | Self::CaptureConsent(_)
             | Self::WithdrawConsent(_)
+            | Self::Withhold(_)
             | Self::Assess(_)
             | Self::Present(_)
             | Self::Submit(_)
@@ -111,6 +122,10 @@ impl Act {
             | Self::StoreEvidence(_)
             | Self::RecordScan(_)
             | Self::BringEvidence(_)
+            | Self::GiveOut(_)
+            | Self::PassOver(_)
+            | Self::Erase(_)
+            | Self::HoldErasure(_)
             | Self::Escalate(_) => return None,
         })
     }
@@ -148,7 +163,10 @@ impl Transfer {
             Action::AddEvidence => {
                 (outbound && stage.is_before_sending()) || stage.is_on_the_way() || stage.is_handled()
             }
-            Action::StoreEvidence => !stage.is_recalled() && self.evidence.values().any(|evidence| !evidence.stored),
+            Action::StoreEvidence => {
+                let kept = !stage.is_recalled() && self.erasure.done.is_none();
+                kept && self.evidence.values().any(|evidence| !evidence.stored)
+            }
             Action::RecordScan => !self.evidence.is_empty(),
             Action::AcknowledgeOutcome => outbound && matches!(stage, Stage::OutcomeReported(_)),
             // Whoever sends a referral back has read it all the same.
@@ -183,8 +201,10 @@ impl Transfer {
             Act::AnswerRecall(_) => outbound && stage == Stage::Recalled { after_sending: true, erased: None },
             Act::Remind(_) | Act::NoteReminder(_) => true,
             Act::Draft(_)
+            | Act::Begin(_)
             | Act::CaptureConsent(_)
             | Act::WithdrawConsent(_)
+            | Act::Withhold(_)
             | Act::Assess(_)
             | Act::Present(_)
             | Act::Submit(_)
@@ -194,6 +214,10 @@ impl Transfer {
             | Act::StoreEvidence(_)
             | Act::RecordScan(_)
             | Act::BringEvidence(_)
+            | Act::GiveOut(_)
+            | Act::PassOver(_)
+            | Act::Erase(_)
+            | Act::HoldErasure(_)
             | Act::Escalate(_) => false,
         }
     }

@@ -1,13 +1,14 @@
 //! 补充证据: a file is attached to the draft or, once the referral has left, announced to the other council.
 //!
-//! Only what a file is called, how long it is and its digest are known here; the bytes go their own way.
+//! Only what a file is called, how long it is and its digest are known here; the bytes go their own way. A draft that
+//! was presented without the file is presented anew.
 
 use domain::privacy::Sealed as SealedText;
 
-use super::check_code;
 use super::event::{EvidenceAdded, ReferralEvent};
 use super::rejection::Rejection;
 use super::state::Transfer;
+use super::{Moment, check_code};
 use crate::exchange::{Digest, Side};
 
 /// Adds a file of ours.
@@ -21,17 +22,19 @@ pub struct AddEvidence {
 }
 
 impl AddEvidence {
-    pub(super) fn decide(self, transfer: &Transfer) -> Result<Vec<ReferralEvent>, Rejection> {
+    pub(super) fn decide(self, transfer: &Transfer, moment: &Moment<'_>) -> Result<Vec<ReferralEvent>, Rejection> {
         if transfer.evidence.contains_key(&self.digest) {
             return Err(Rejection::EvidenceKnown(self.digest));
         }
         check_code("media", &self.media)?;
-        Ok(vec![self.added(transfer.own_side())])
+        Ok(vec![self.added(transfer.own_side(), Some(moment.ctx.actor))])
     }
 
-    pub(super) fn added(self, side: Side) -> ReferralEvent {
+    /// The file of a side, with who of ours added it.
+    pub(super) fn added(self, side: Side, by: Option<&str>) -> ReferralEvent {
         let Self { digest, name, bytes, media } = self;
-        ReferralEvent::EvidenceAdded(Box::new(EvidenceAdded { digest, name, bytes, media, side }))
+        let by = by.map(str::to_owned);
+        ReferralEvent::EvidenceAdded(Box::new(EvidenceAdded { digest, name, bytes, media, side, by }))
     }
 }
 
@@ -40,7 +43,9 @@ mod tests {
     use super::AddEvidence;
     use crate::exchange::{ScanState, Side};
     use crate::referral::recall::Recall;
-    use crate::referral::testing::{acknowledged, came_in, drafted, file, given, outcome, presented, sent, taken};
+    use crate::referral::testing::{
+        ACTOR, acknowledged, came_in, drafted, file, given, outcome, presented, sent, taken,
+    };
     use crate::referral::vocabulary::{RecallReason, ReferralOutcome};
     use crate::referral::{Act, Action, Rejection};
 
@@ -53,14 +58,15 @@ mod tests {
     #[test]
     fn it_is_attached_to_a_draft_and_announced_after_sending() {
         for history in [drafted(), presented()] {
-            let attached = given(history).at(NOW).when(add("a")).then([file("a").added(Side::Origin)]);
+            let attached = given(history).at(NOW).when(add("a")).then([file("a").added(Side::Origin, Some(ACTOR))]);
             let evidence = &attached.transfer().evidence[&file("a").digest];
             assert_eq!((evidence.stored, evidence.scan), (false, ScanState::Unscanned));
+            assert_eq!(evidence.by.as_deref(), Some(ACTOR));
         }
-        given(sent()).at(NOW).told(add("a")).then([file("a").added(Side::Origin)]);
-        given(taken()).at(NOW).told(add("a")).then([file("a").added(Side::Target)]);
-        given(sent()).at(NOW).received(add("a")).then([file("a").added(Side::Target)]);
-        given(came_in()).at(NOW).received(add("a")).then([file("a").added(Side::Origin)]);
+        given(sent()).at(NOW).told(add("a")).then([file("a").added(Side::Origin, Some(ACTOR))]);
+        given(taken()).at(NOW).told(add("a")).then([file("a").added(Side::Target, Some(ACTOR))]);
+        given(sent()).at(NOW).received(add("a")).then([file("a").added(Side::Target, None)]);
+        given(came_in()).at(NOW).received(add("a")).then([file("a").added(Side::Origin, None)]);
         given(sent())
             .at(NOW)
             .when(add("a"))

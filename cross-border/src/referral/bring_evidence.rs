@@ -6,8 +6,8 @@
 use super::check_code;
 use super::event::{EvidenceBrought, ReferralEvent};
 use super::rejection::Rejection;
-use super::state::Transfer;
-use crate::exchange::Digest;
+use super::state::{EvidenceState, Stage, Transfer};
+use crate::exchange::{Digest, ScanState};
 
 /// Records that nobody has to bring the file any more; the same again changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,31 @@ impl BringEvidence {
             Some(evidence) if evidence.brought => Ok(Vec::new()),
             Some(_) => Ok(vec![ReferralEvent::EvidenceBrought(EvidenceBrought { digest, refused })]),
         }
+    }
+}
+
+impl Transfer {
+    /// Whether the other council was told of a file of ours, the bytes are here, and it has not got them. What is
+    /// called back, was returned or is erased gets nothing more.
+    #[must_use]
+    pub fn owes_file(&self, digest: &Digest) -> bool {
+        let owed = |file: &EvidenceState| {
+            let told = file.side == self.own_side() && file.announced.is_some();
+            told && file.stored && !file.brought && file.scan != ScanState::Infected
+        };
+        !self.moves_no_files() && !self.recall_is_due() && self.evidence.get(digest).is_some_and(owed)
+    }
+
+    /// Whether the other council has told of a file of its own whose bytes are not here and may still come.
+    #[must_use]
+    pub fn awaits_file(&self, digest: &Digest) -> bool {
+        let awaited =
+            |file: &EvidenceState| file.side != self.own_side() && !file.stored && file.scan != ScanState::Infected;
+        !self.moves_no_files() && self.evidence.get(digest).is_some_and(awaited)
+    }
+
+    fn moves_no_files(&self) -> bool {
+        matches!(self.stage, Stage::Returned(_) | Stage::Recalled { .. }) || self.erasure.done.is_some()
     }
 }
 

@@ -69,7 +69,11 @@ fn steps_after(transfer: &Transfer, event: &ReferralEvent) -> &'static [Step] {
         | ReferralEvent::EvidenceAdded(_)
         | ReferralEvent::EvidenceStored(_)
         | ReferralEvent::EvidenceScanned(_)
-        | ReferralEvent::EvidenceBrought(_) => &[],
+        | ReferralEvent::EvidenceBrought(_)
+        | ReferralEvent::GivenOut(_)
+        | ReferralEvent::PassedOver(_)
+        | ReferralEvent::Erased(_)
+        | ReferralEvent::ErasureHeld(_) => &[],
     }
 }
 

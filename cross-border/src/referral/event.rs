@@ -11,11 +11,13 @@ use domain::region::RegionCode;
 use serde::{Deserialize, Serialize};
 
 pub use self::exchange::{
-    ClockStarted, Controller, Escalated, EvidenceAdded, EvidenceBrought, EvidenceScanned, EvidenceStored, MessageMeta,
-    OfferAnswered, Presented, Recipient, Reminded, ReminderReceived, Retrieved, SessionHeld, SessionOffered,
-    TransferRecorded,
+    ClockStarted, Controller, Escalated, EvidenceAdded, EvidenceBrought, EvidenceScanned, EvidenceStored, GivenOut,
+    MessageMeta, OfferAnswered, Presented, PresentedContent, Recipient, Reminded, ReminderReceived, Retrieved,
+    SessionHeld, SessionOffered, TransferRecorded,
 };
+pub use super::erase::{Erased, ErasureHeld};
 use super::id::ReferralId;
+pub use super::pass_over::PassedOver;
 use super::vocabulary::{
     ConsentChannel, DataField, Direction, LegalRoute, ProgressKind, Purpose, RecallReason, ReferralOutcome, ReturnCode,
 };
@@ -39,6 +41,9 @@ pub struct Drafted {
     /// The partner's own number of what comes in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partner_reference: Option<String>,
+    /// The last day on which what comes in may be kept, as its sender says. Of what goes out, sending says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention_to: Option<NaiveDate>,
 }
 
 /// 取得单独同意: the consumer's separate consent to this recipient, purpose and these fields (PIPL Art. 23 and 39).
@@ -205,7 +210,8 @@ pub struct OutcomeReported {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OutcomeAcknowledged {}
 
-/// 撤回转办: before it was sent this is the end of it; afterwards the recipient is asked to erase.
+/// 撤回转办: before it was sent, or when nothing of what was sent has reached anybody, this is the end of it; afterwards
+/// the recipient is asked to erase.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Recalled {
@@ -255,11 +261,15 @@ pub enum ReferralEvent {
     EvidenceStored(EvidenceStored),
     EvidenceScanned(EvidenceScanned),
     EvidenceBrought(EvidenceBrought),
+    GivenOut(GivenOut),
+    PassedOver(PassedOver),
+    Erased(Erased),
+    ErasureHeld(ErasureHeld),
 }
 
 domain::wire::event_kinds! {
     ReferralEvent {
-        Drafted = "referral.drafted", 1;
+        Drafted = "referral.drafted", 2;
         ConsentCaptured = "referral.consent-captured", 1;
         ConsentWithdrawn = "referral.consent-withdrawn", 1;
         Assessed = "referral.assessed", 1;
@@ -273,7 +283,7 @@ domain::wire::event_kinds! {
         OutcomeAcknowledged = "referral.outcome-acknowledged", 1;
         Recalled = "referral.recalled", 1;
         RecallAnswered = "referral.recall-answered", 1;
-        Presented = "referral.presented", 1;
+        Presented = "referral.presented", 2;
         TransferRecorded = "referral.transfer-recorded", 1;
         MessageIssued = "referral.message-issued", 1;
         MessageReceived = "referral.message-received", 1;
@@ -285,9 +295,13 @@ domain::wire::event_kinds! {
         SessionOffered = "referral.session-offered", 1;
         OfferAnswered = "referral.offer-answered", 1;
         SessionHeld = "referral.session-held", 1;
-        EvidenceAdded = "referral.evidence-added", 1;
+        EvidenceAdded = "referral.evidence-added", 2;
         EvidenceStored = "referral.evidence-stored", 1;
         EvidenceScanned = "referral.evidence-scanned", 1;
         EvidenceBrought = "referral.evidence-brought", 1;
+        GivenOut = "referral.given-out", 1;
+        PassedOver = "referral.passed-over", 1;
+        Erased = "referral.erased", 1;
+        ErasureHeld = "referral.erasure-held", 1;
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! They follow from PIPL Art. 23, 31, 38, 39 and 55, from the standard contracts of the Greater Bay Area (mainland
 //! senders of the nine cities only, nothing beyond the three places), from Order 121 Art. 37 (nothing of a report), from
-//! what the recipient takes, and from two persons having looked. A contract counts as filed only once it is: the ten
-//! working days that its parties have for filing are not used, which is the stricter reading.
+//! what the recipient takes, and from two persons having looked. They are shown as soon as something is presented
+//! ([`ahead`]) and bind when it is sent ([`shut`]). A contract counts as filed only once it is: the ten working days that
+//! its parties have for filing are not used, which is the stricter reading.
 
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,13 @@ vocabulary! {
         FieldNotTakenByPartner = "field-not-taken", "含接收方不收取的字段";
         OnwardTransfer = "onward-transfer", "将转往三地之外";
         InfectedEvidence = "infected-evidence", "证据含恶意代码";
+        /// It was presented before contents were kept.
+        ContentNotPresented = "content-not-presented", "送审时未附内容";
+        /// Of the texts, which are looked through before they are sealed; no field of the message may hold such a number.
+        IdNumberInText = "id-number-in-text", "文字含证件号码";
+        BankCardInText = "bank-card-in-text", "文字含银行卡号";
+        /// And the consumer's contact is not among the fields.
+        PhoneInText = "phone-in-text", "文字含手机号码";
     }
 }
 
@@ -90,6 +98,9 @@ fn found(transfer: &Transfer, message: &[DataField], day: NaiveDate) -> Vec<Gate
             }
             if presented.onward_to.is_some() {
                 shut.push(Gate::OnwardTransfer);
+            }
+            if presented.content.is_none() {
+                shut.push(Gate::ContentNotPresented);
             }
             guardian(transfer, presented.age, partner, &mut shut);
         }

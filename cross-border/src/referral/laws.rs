@@ -12,12 +12,13 @@ use proptest::prelude::*;
 
 use super::acknowledge_outcome::AcknowledgeOutcome;
 use super::answer_recall::AnswerRecall;
+use super::erase::{ErasureReason, HeldFor};
 use super::escalate::Escalate;
 use super::event::{
-    Acknowledged, Assessed, ConsentCaptured, ConsentWithdrawn, Delivered, Escalated, EvidenceBrought, EvidenceScanned,
-    EvidenceStored, OfferAnswered, OutcomeAcknowledged, OutcomeReported, Presented, Progressed, RecallAnswered,
-    Recalled, ReferralEvent, Reminded, ReminderReceived, Retrieved, Returned, Sealed, Sent, SessionHeld,
-    SessionOffered,
+    Acknowledged, Assessed, ConsentCaptured, ConsentWithdrawn, Delivered, Erased, ErasureHeld, Escalated,
+    EvidenceBrought, EvidenceScanned, EvidenceStored, GivenOut, OfferAnswered, OutcomeAcknowledged, OutcomeReported,
+    PassedOver, Presented, Progressed, RecallAnswered, Recalled, ReferralEvent, Reminded, ReminderReceived, Retrieved,
+    Returned, Sealed, Sent, SessionHeld, SessionOffered,
 };
 use super::present::Present;
 use super::record_scan::RecordScan;
@@ -214,8 +215,10 @@ fn events(a: usize) -> Vec<ReferralEvent> {
 }
 
 fn some_presented(a: usize) -> Presented {
-    let Present { subject, age, retention_to, fields, onward_to } = some_presentation(a);
-    Presented { by: ACTOR.to_owned(), subject, age, retention_to, fields, onward_to }
+    let Present { subject, age, retention_to, fields, onward_to, content } = some_presentation(a);
+    // As it is stored now, and as it was before contents were kept.
+    let content = (!a.is_multiple_of(3)).then_some(content);
+    Presented { by: ACTOR.to_owned(), subject, age, retention_to, fields, onward_to, content }
 }
 
 /// Every kind of event of exchanging, with details by the throw.
@@ -258,9 +261,18 @@ fn exchanged(a: usize) -> Vec<ReferralEvent> {
             record: None,
             text: None,
         })),
-        file(some_file(a)).added(pick(Side::ALL, a)),
+        file(some_file(a)).added(pick(Side::ALL, a), pick(&[None, Some(ACTOR)], a)),
         ReferralEvent::EvidenceStored(EvidenceStored { digest: digest.clone() }),
         ReferralEvent::EvidenceBrought(EvidenceBrought { digest: digest.clone(), refused: None }),
+        ReferralEvent::GivenOut(GivenOut { delivery: REPLICAS[0].segment.entries(Side::Origin)[0].delivery }),
+        ReferralEvent::PassedOver(PassedOver { sequence: 1 }),
+        ReferralEvent::Erased(Erased {
+            reason: pick(ErasureReason::ALL, a),
+            texts: a.is_multiple_of(2),
+            files: vec![digest.clone()],
+            ordered: a.is_multiple_of(3),
+        }),
+        ReferralEvent::ErasureHeld(ErasureHeld { why: pick(HeldFor::ALL, a), to: "council-head".to_owned() }),
         ReferralEvent::EvidenceScanned(EvidenceScanned { digest, scan: pick(ScanState::ALL, a) }),
     ]
 }

@@ -5,7 +5,7 @@
 //! meanwhile, still stands in the lane: both councils hold the same messages, whatever became of them.
 
 use super::add_evidence::AddEvidence;
-use super::event::{Delivered, Drafted, MessageMeta, ReferralEvent};
+use super::event::{Delivered, Drafted, MessageMeta, PassedOver, ReferralEvent};
 use super::note_reminder::NoteReminder;
 use super::rejection::Rejection;
 use super::state::{Transfer, after};
@@ -55,7 +55,7 @@ impl Receive {
         let mut events =
             vec![ReferralEvent::Drafted(Box::new(opening)), ReferralEvent::MessageReceived(Box::new(message))];
         events.extend(clock::and_clocks(&transfer, delivered, moment.day())?);
-        events.extend(evidence.into_iter().map(|file| file.added(Side::Origin)));
+        events.extend(evidence.into_iter().map(|file| file.added(Side::Origin, None)));
         Ok(events)
     }
 
@@ -73,6 +73,10 @@ impl Receive {
         let mut events = vec![ReferralEvent::MessageReceived(Box::new(message))];
         let mut state = after(transfer.clone(), &events, moment.at);
         for Effect { sequence, act } in effects {
+            if let Act::PassOver(_) = act {
+                events.push(ReferralEvent::PassedOver(PassedOver { sequence }));
+                continue;
+            }
             check_kind(&state, sequence, &act)?;
             if !state.takes(&act) {
                 continue;
@@ -105,7 +109,7 @@ fn take(act: Act, state: &Transfer, moment: &Moment<'_>) -> Result<Vec<ReferralE
         Act::OfferSession(act) => act.effects(state, moment),
         Act::AnswerOffer(act) => act.effects(state, moment),
         Act::RecordSession(act) => Ok(act.effects()),
-        Act::AddEvidence(act) => Ok(vec![act.added(state.own_side().other())]),
+        Act::AddEvidence(act) => Ok(vec![act.added(state.own_side().other(), None)]),
         Act::ReportOutcome(act) => act.decide(state, moment),
         Act::AcknowledgeOutcome(act) => Ok(act.decide()),
         Act::Recall(act) => act.decide(state, moment),
@@ -124,6 +128,12 @@ fn take(act: Act, state: &Transfer, moment: &Moment<'_>) -> Result<Vec<ReferralE
         | Act::StoreEvidence(_)
         | Act::RecordScan(_)
         | Act::BringEvidence(_)
+        | Act::PassOver(_)
+        | Act::Erase(_)
+        | Act::HoldErasure(_)
+        | Act::Begin(_)
+        | Act::GiveOut(_)
+        | Act::Withhold(_)
         | Act::Escalate(_) => Ok(Vec::new()),
     }
 }

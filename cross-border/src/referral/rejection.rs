@@ -6,6 +6,7 @@ use domain::region::RegionCode;
 use thiserror::Error;
 
 use super::action::Action;
+use super::erase::NotErased;
 use super::gate::Gate;
 use super::id::ReferralId;
 use super::seal::SIGNATURE_CHARS_MAX;
@@ -54,8 +55,14 @@ pub enum Rejection {
     Dates { field: &'static str },
     #[error("the referral may not be sent: {}", gates(.0))]
     Gates(Vec<Gate>),
-    #[error("whoever presented a referral cannot approve it")]
+    #[error("whoever presented a referral, or added a file to it, cannot approve it; somebody else has to")]
     SameApprover,
+    #[error(
+        "what is presented now has the digest `{presented}`: it was presented anew; read it, and approve what you read"
+    )]
+    OtherContent { presented: Digest },
+    #[error("`{step}`: {refused}")]
+    InStep { step: Action, refused: Box<Rejection> },
     #[error("the recipient may keep the data until a day from {first} to {last}")]
     Retention { first: NaiveDate, last: NaiveDate },
     #[error("the message does not say of `{field}` what was decided")]
@@ -100,6 +107,8 @@ pub enum Rejection {
     StepNotAwaited { step: Step },
     #[error("`{step}` may be done until {by}; there is nothing to remind of before")]
     NotOverdue { step: Step, by: NaiveDate },
+    #[error(transparent)]
+    NotErased(#[from] NotErased),
     #[error(transparent)]
     Clock(#[from] ClockError),
 }

@@ -2,7 +2,7 @@
 
 mod apply;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -12,6 +12,7 @@ use domain::money::Money;
 use domain::privacy::Sealed as SealedText;
 
 pub(super) use self::apply::{after, evolve};
+use super::erase::Erasure;
 use super::event::{Assessed, ConsentCaptured, Drafted, MessageMeta, Presented, Sealed, Sent};
 use super::vocabulary::{Direction, ProgressKind, ReferralOutcome, ReturnCode};
 use crate::exchange::{
@@ -211,6 +212,8 @@ pub struct EvidenceState {
     pub announced: Option<u32>,
     /// The other council has the bytes from us, or refused them for good.
     pub brought: bool,
+    /// Who of ours added it, by work id, where that is known.
+    pub by: Option<String>,
 }
 
 /// A drafted referral.
@@ -221,11 +224,15 @@ pub struct Transfer {
     /// The newest consent.
     pub consent: Option<Consent>,
     pub assessed: Option<Assessed>,
-    /// What was laid before the second person; a later consent or assessment makes it void.
+    /// What was laid before the second person; a later consent, assessment or file of ours makes it void.
     pub presented: Option<Presented>,
+    /// Who has presented it, by work id; also of what is void by now, because the next content is rarely all new.
+    pub presenters: BTreeSet<String>,
     pub sealed: Option<Sealed>,
     pub sent: Option<Sent>,
     pub delivered: bool,
+    /// A partner that fetches was given the submission, and may have it.
+    pub given_out: bool,
     /// The receiving council has fetched it.
     pub retrieved: bool,
     /// The receiving council's own number.
@@ -241,6 +248,8 @@ pub struct Transfer {
     pub clocks: BTreeMap<Step, StepClock>,
     pub sessions: BTreeMap<SessionId, SessionState>,
     pub evidence: BTreeMap<Digest, EvidenceState>,
+    /// What became of the data when they were not to be kept any longer.
+    pub erasure: Erasure,
     pub drafted_at: DateTime<Utc>,
     pub last_act_at: DateTime<Utc>,
 }
@@ -306,27 +315,6 @@ impl Transfer {
         self.is_outbound() && withdrawn && self.stage.has_left() && !self.stage.is_recalled()
     }
 
-    /// Whether the other council was told of a file of ours, the bytes are here, and it has not got them. What is
-    /// called back or was returned gets nothing more.
-    #[must_use]
-    pub fn owes_file(&self, digest: &Digest) -> bool {
-        let over = matches!(self.stage, Stage::Returned(_) | Stage::Recalled { .. }) || self.recall_is_due();
-        let owed = |file: &EvidenceState| {
-            let told = file.side == self.own_side() && file.announced.is_some();
-            told && file.stored && !file.brought && file.scan != ScanState::Infected
-        };
-        !over && self.evidence.get(digest).is_some_and(owed)
-    }
-
-    /// Whether the other council has told of a file of its own whose bytes are not here and may still come.
-    #[must_use]
-    pub fn awaits_file(&self, digest: &Digest) -> bool {
-        let over = matches!(self.stage, Stage::Returned(_) | Stage::Recalled { .. });
-        let awaited =
-            |file: &EvidenceState| file.side != self.own_side() && !file.stored && file.scan != ScanState::Infected;
-        !over && self.evidence.get(digest).is_some_and(awaited)
-    }
-
     pub(super) fn new(at: DateTime<Utc>, drafted: &Drafted) -> Self {
         Self {
             shared: shared_id(drafted),
@@ -335,9 +323,11 @@ impl Transfer {
             consent: None,
             assessed: None,
             presented: None,
+            presenters: BTreeSet::new(),
             sealed: None,
             sent: None,
             delivered: false,
+            given_out: false,
             retrieved: false,
             reference: None,
             outcome: None,
@@ -346,6 +336,7 @@ impl Transfer {
             clocks: BTreeMap::new(),
             sessions: BTreeMap::new(),
             evidence: BTreeMap::new(),
+            erasure: Erasure::default(),
             drafted_at: at,
             last_act_at: at,
         }

@@ -1,4 +1,4 @@
-//! 发出: every gate is open, and somebody else than who presented the referral lets it leave (four eyes).
+//! 发出: every gate is open, and somebody else than who prepared the content lets that content leave (four eyes).
 //!
 //! One decision seals the message, sends it, records the transfer and issues the message: there is no moment at which
 //! one of these is done and another is not. Delivering it is read from these events and repeated until a receipt comes.
@@ -6,11 +6,12 @@
 use chrono::NaiveDate;
 
 use super::Moment;
-use super::add_evidence::AddEvidence;
 use super::clock::{and_clocks, council, expected};
 use super::event::{
-    Assessed, Controller, MessageMeta, Presented, Recipient, ReferralEvent, Sealed, Sent, TransferRecorded,
+    Assessed, Controller, MessageMeta, Presented, PresentedContent, Recipient, ReferralEvent, Sealed, Sent,
+    TransferRecorded,
 };
+use super::identity::is_same_person;
 use super::rejection::Rejection;
 use super::state::{Consent, Transfer};
 use super::vocabulary::{DataField, LegalRoute, Purpose};
@@ -58,40 +59,48 @@ impl TransferBasis {
 /// Lets the message leave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Submit {
+    /// The digest of the content that the second person has read.
+    pub approved: Digest,
     pub sealed: Sealed,
     pub record: TransferBasis,
     /// The evidence that the message lists.
-    pub evidence: Vec<AddEvidence>,
+    pub evidence: Vec<Digest>,
     pub issued: MessageMeta,
 }
 
 /// What was decided before and must be there: the gates say so.
 struct Ground<'a> {
     presented: &'a Presented,
+    content: &'a PresentedContent,
     assessed: &'a Assessed,
     consent: &'a Consent,
 }
 
 impl Submit {
     pub(super) fn decide(self, transfer: &Transfer, moment: &Moment<'_>) -> Result<Vec<ReferralEvent>, Rejection> {
-        let Self { sealed, record, evidence, issued } = self;
+        let Self { approved, sealed, record, mut evidence, issued } = self;
         let sealed = seal::checked(sealed)?;
         let day = moment.day();
-        let listed: Vec<Digest> = evidence.iter().map(|file| file.digest.clone()).collect();
-        let shut = gate::shut(&prepared(transfer, &sealed, &listed), day);
+        evidence.sort_unstable();
+        let shut = gate::shut(&prepared(transfer, &sealed, &evidence), day);
         let (Some(presented), Some(assessed), Some(consent), true) =
             (&transfer.presented, &transfer.assessed, &transfer.consent, shut.is_empty())
         else {
             return Err(Rejection::Gates(shut));
         };
-        if presented.by == moment.ctx.actor {
+        // A gate asks for it.
+        let Some(content) = &presented.content else { return Err(Rejection::Gates(shut)) };
+        if content.digest != approved {
+            return Err(Rejection::OtherContent { presented: content.digest.clone() });
+        }
+        if has_prepared(transfer, &evidence, moment.ctx.actor) {
             return Err(Rejection::SameApprover);
         }
         present::check_retention(presented.retention_to, day)?;
         let partner = under_agreement(transfer, day)?;
-        let ground = Ground { presented, assessed, consent };
+        let ground = Ground { presented, content, assessed, consent };
         check_stated(transfer, &ground, &record)?;
-        check_sealed(&sealed, &listed, &issued)?;
+        check_sealed(&ground, &sealed, &evidence, &issued)?;
         message::check_issued(transfer, MessageKind::Submission, &issued)?;
 
         let sent = Sent {
@@ -99,15 +108,9 @@ impl Submit {
             retention_to: presented.retention_to,
             acknowledgement: expected(partner, partner.standards.acknowledge_working_days, day)?,
         };
-        let recorded = recorded(transfer, &ground, (&sealed, record, listed), &sent, &issued)?;
+        let recorded = recorded(transfer, &ground, (&sealed, record, evidence), &sent, &issued)?;
         let mut events = vec![ReferralEvent::Sealed(Box::new(sealed))];
         events.extend(and_clocks(transfer, ReferralEvent::Sent(sent), day)?);
-        for file in evidence {
-            if !transfer.evidence.contains_key(&file.digest) {
-                check_code("media", &file.media)?;
-                events.push(file.added(Side::Origin));
-            }
-        }
         events.push(ReferralEvent::TransferRecorded(Box::new(recorded)));
         events.push(ReferralEvent::MessageIssued(Box::new(issued)));
         Ok(events)
@@ -120,6 +123,13 @@ fn prepared(transfer: &Transfer, sealed: &Sealed, listed: &[Digest]) -> Transfer
     prepared.sealed = Some(sealed.clone());
     prepared.evidence.retain(|digest, _| listed.contains(digest));
     prepared
+}
+
+/// Whether somebody has written or shown anything of what is to leave: presented it, also as it was before, or added a
+/// file that it lists. Whoever has does not judge it.
+fn has_prepared(transfer: &Transfer, listed: &[Digest], actor: &str) -> bool {
+    let files = listed.iter().filter_map(|digest| transfer.evidence.get(digest)?.by.as_ref());
+    transfer.presenters.iter().chain(files).any(|by| is_same_person(by, actor))
 }
 
 /// The recipient, with which an agreement is in force: one from when the referral was drafted may have ended since.
@@ -156,12 +166,18 @@ fn check_stated(transfer: &Transfer, ground: &Ground<'_>, record: &TransferBasis
     Ok(())
 }
 
-/// What was sealed is the message that is issued, and files are named as a field of it.
-fn check_sealed(sealed: &Sealed, listed: &[Digest], issued: &MessageMeta) -> Result<(), Rejection> {
+/// What was sealed is the message that is issued, and its files are those of the content, named as a field of it.
+fn check_sealed(
+    ground: &Ground<'_>,
+    sealed: &Sealed,
+    listed: &[Digest],
+    issued: &MessageMeta,
+) -> Result<(), Rejection> {
     if sealed.payload != issued.entry.digest.as_str() {
         return Err(Rejection::Misstated { field: "payload" });
     }
-    if !listed.is_empty() && !sealed.fields.contains(&DataField::Evidence) {
+    let is_named = listed.is_empty() || sealed.fields.contains(&DataField::Evidence);
+    if !is_named || listed != ground.content.evidence.as_slice() {
         return Err(Rejection::Misstated { field: "evidence" });
     }
     Ok(())
@@ -175,7 +191,7 @@ fn recorded(
     issued: &MessageMeta,
 ) -> Result<TransferRecorded, Rejection> {
     let drafted = &transfer.drafted;
-    let Ground { presented, assessed, consent } = ground;
+    let Ground { presented, assessed, consent, content: _ } = ground;
     let ours = council(transfer, Side::Origin)?;
     let theirs = council(transfer, Side::Target)?;
     Ok(TransferRecorded {

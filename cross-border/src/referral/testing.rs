@@ -105,6 +105,21 @@ impl History {
         self.and(now, act)
     }
 
+    /// The same with what somebody else decided, or what older programs stored.
+    pub(super) fn with(mut self, happened: impl IntoIterator<Item = Event>) -> Self {
+        self.0.extend(happened);
+        self
+    }
+
+    /// What was presented, as it was stored before contents were kept.
+    pub(super) fn forget_content(&mut self) {
+        for happened in &mut self.0 {
+            if let ReferralEvent::Presented(presented) = &mut happened.event {
+                presented.content = None;
+            }
+        }
+    }
+
     pub(super) fn state(&self) -> Referral {
         fold::<Referral>(&self.0)
     }

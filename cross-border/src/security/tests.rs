@@ -137,6 +137,42 @@ async fn a_flood_is_counted_and_the_next_record_says_so() {
 }
 
 #[tokio::test]
+async fn a_flood_that_stops_is_told_once_its_minute_is_over() {
+    let Door { clock, log, journal } = door(2);
+    for _ in 0..5 {
+        journal.record(refused("BAD_SIGNATURE")).await;
+    }
+    journal.settle().await;
+    assert_eq!(records(log.as_ref()).await.len(), 2, "the minute still runs");
+    // The minute ends with the local day; what was refused stays in its own.
+    clock.forward(60);
+    journal.settle().await;
+    journal.settle().await;
+    let kept = records(log.as_ref()).await;
+    let told: Vec<(&str, u64)> = kept.iter().map(|(stream, refusal)| (stream.as_str(), refusal.suppressed)).collect();
+    assert_eq!(told, [("security-20260520", 0), ("security-20260520", 0), ("security-20260520", 2)]);
+    // Nothing is told twice.
+    journal.record(refused("BAD_SIGNATURE")).await;
+    let kept = records(log.as_ref()).await;
+    assert_eq!((kept[3].0.as_str(), kept[3].1.suppressed), ("security-20260521", 0));
+}
+
+#[tokio::test]
+async fn what_is_told_late_and_not_taken_is_told_by_the_next() {
+    let Door { clock, log, journal } = door(1);
+    for _ in 0..3 {
+        journal.record(refused("BAD_SIGNATURE")).await;
+    }
+    clock.forward(60);
+    log.refuses.store(true, Ordering::Relaxed);
+    journal.settle().await;
+    log.refuses.store(false, Ordering::Relaxed);
+    journal.settle().await;
+    let kept = records(log.as_ref()).await;
+    assert_eq!(kept.iter().map(|(_, refusal)| refusal.suppressed).collect::<Vec<_>>(), [0, 1]);
+}
+
+#[tokio::test]
 async fn what_the_log_does_not_take_is_counted_into_the_next_record() {
     let Door { log, journal, .. } = door(PER_MINUTE);
     log.refuses.store(true, Ordering::Relaxed);

@@ -210,10 +210,12 @@ pub enum RequestRefused {
     BodyDigest,
     #[error("the signature was used before; sign every request anew, with a new nonce")]
     Replayed,
-    #[error("the signature was made before this council started; sign the request anew")]
+    #[error("the signature was made before this council started, or in that very second; sign the request anew")]
     BeforeStart,
     #[error("too many signatures are remembered; try again in some minutes")]
     Full,
+    #[error("the use of the signature cannot be written down; try again in some minutes")]
+    Unkept,
 }
 
 impl RequestRefused {
@@ -231,7 +233,7 @@ impl RequestRefused {
             Self::BodyDigest => RefusalCode::TamperedBody,
             Self::Replayed => RefusalCode::NonceReplayed,
             // Not the caller's fault, and over soon: a code that says so.
-            Self::BeforeStart | Self::Full => RefusalCode::Unavailable,
+            Self::BeforeStart | Self::Full | Self::Unkept => RefusalCode::Unavailable,
         }
     }
 }

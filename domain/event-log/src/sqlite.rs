@@ -139,7 +139,7 @@ impl SqliteLog {
     /// There is no log and none may be created, or it cannot be opened; the text says what to do.
     pub fn open(path: &Path, options: SqliteOptions) -> Result<Self, OpenError> {
         if matches!(inspect(path)?, Found::Nothing) && !options.create {
-            return Err(OpenError::Missing { path: path.to_owned() });
+            return Err(OpenError::nothing(path));
         }
         let Some(lock) = FileLock::take(path).map_err(|error| OpenError::io(path, error))? else {
             return Err(OpenError::Locked { path: path.to_owned() });

@@ -130,10 +130,11 @@ impl SubjectVault {
         let stale_after = Some(options.stale_after);
         let held = Arc::new(Held::new(store, options.cached_keys_max, stale_after, options.monotonic));
         held.refresh().map_err(failed)?;
-        let keeper = options.background.then(|| Keeper::start(&held, options.refresh)).transpose().map_err(|error| {
-            let reason = format!("no thread can be started for it: {error}");
-            OpenError::Keys { place: place.clone(), source: KeyStoreError::Unavailable { reason } }
-        })?;
+        let keeper =
+            options.background.then(|| Keeper::start(&held, options.refresh)).transpose().map_err(|error| {
+                let reason = format!("no thread can be started for it: {error}");
+                OpenError::Keys { place: place.clone(), source: KeyStoreError::Unavailable { reason } }
+            })?;
         Ok(Self { master, stamp: options.stamp, held, _keeper: keeper })
     }
 

@@ -1,6 +1,6 @@
 //! The full check of a log: every byte of every event, every order that the log promises, every page of its file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use domain::envelope::{Position, RecordedEvent};
 use domain::id::StreamId;
@@ -55,13 +55,28 @@ impl VerifyReport {
     }
 }
 
-/// Why a check could not be made. Damage is no error but a finding.
+/// Why a check could not be made. Damage is no error but a finding, unless nothing behind it can be read.
 #[derive(Debug, Error)]
 pub enum VerifyError {
-    #[error("there is nothing to check")]
+    #[error("the log cannot be checked")]
     Open(#[source] OpenError),
+    #[error(
+        "the log at `{path}` is damaged so far that nothing in it can be checked: {what}; keep the file as it is and \
+         restore the newest backup that verifies"
+    )]
+    Unreadable { path: PathBuf, what: String },
     #[error("the check was broken off; check the disk")]
     Store(#[source] rusqlite::Error),
+}
+
+impl VerifyError {
+    /// Whoever is told to run this very check, because a log is damaged, is told something else here.
+    fn open(error: OpenError) -> Self {
+        match error {
+            OpenError::Damaged { path, what } => Self::Unreadable { path, what },
+            other => Self::Open(other),
+        }
+    }
 }
 
 /// Decodes an event as the program would, to prove that it still can.
@@ -83,8 +98,8 @@ pub fn verify(
     decode: &Decode<'_>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<VerifyReport, VerifyError> {
-    let Some(conn) = identify(path).map_err(VerifyError::Open)? else {
-        return Err(VerifyError::Open(OpenError::Missing { path: path.to_owned() }));
+    let Some(conn) = identify(path).map_err(VerifyError::open)? else {
+        return Err(VerifyError::Open(OpenError::nothing(path)));
     };
     conn.pragma_update(None, "cell_size_check", true).map_err(VerifyError::Store)?;
     let mut findings = Findings::default();

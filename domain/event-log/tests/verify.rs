@@ -8,8 +8,8 @@ use domain::envelope::{Position, RecordedEvent};
 use event_log::contract::fixture::{SOME_MICROS, Scene, moment, read_behind, ticking_stamp};
 use event_log::digest::{LogDigest, event_digest};
 use event_log::port::{EventLog, Expected, ReadError};
-use event_log::sqlite::{LogReader, ReaderSettings, SqliteLog, SqliteOptions};
-use event_log::verify::{FINDINGS_MAX, VerifyReport, verify};
+use event_log::sqlite::{BackupError, LogReader, OpenError, ReaderSettings, SqliteLog, SqliteOptions, backup};
+use event_log::verify::{FINDINGS_MAX, VerifyError, VerifyReport, verify};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -240,6 +240,13 @@ async fn behind_a_destroyed_page_the_check_goes_on() {
     assert!((1_480..1_501).contains(&last_good), "{broken:?}");
     assert!(report.findings.iter().any(|finding| finding.what.starts_with("SQLite")), "{report:?}");
 
+    // No copy is made of it, and whoever wants one is told to check the log, not the room on the disk.
+    let to = path.with_file_name("copy.sqlite");
+    let refused = backup(&path, &to).unwrap_err();
+    assert!(matches!(refused, BackupError::Damaged { .. }), "{refused:?}");
+    assert!(refused.to_string().contains("`baycase verify`"), "{refused}");
+    assert!(!to.exists());
+
     let log = SqliteLog::open(&path, SqliteOptions::new(ticking_stamp())).unwrap();
     let damage = log.read_all(None, 10_000).await.unwrap_err();
     let ReadError::Damaged { position, .. } = damage else { panic!("{damage:?}") };
@@ -248,4 +255,35 @@ async fn behind_a_destroyed_page_the_check_goes_on() {
     let mut reader = LogReader::open(&path, ReaderSettings::default()).unwrap();
     let behind = reader.read_all_blocking(Some(Position::new(1_600)), 10_000).unwrap().events;
     assert!(behind.iter().eq(events.iter().skip(1_600)), "what is not damaged can be read");
+}
+
+/// Who runs the check must not be told to run it, nor be sent away from a file that is the log's own.
+#[tokio::test]
+async fn what_cannot_be_checked_at_all_is_told_with_advice_that_fits_a_check() {
+    let (folder, path, _) = log_of(3).await;
+    let refused = |spoil: &dyn Fn(&Path)| -> VerifyError {
+        let copy = folder.path().join("copy.sqlite");
+        fs::copy(&path, &copy).unwrap();
+        spoil(&copy);
+        verify(&copy, &|_| Ok(()), &mut |_, _| {}).unwrap_err()
+    };
+    let told = |error: &VerifyError| {
+        let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+        format!("{error}; {cause}")
+    };
+    let format = refused(&|copy| Connection::open(copy).unwrap().pragma_update(None, "user_version", -1).unwrap());
+    assert!(matches!(format, VerifyError::Unreadable { .. }), "{format:?}");
+    let overwritten = refused(&|copy| {
+        let mut bytes = fs::read(copy).unwrap();
+        bytes.get_mut(..16).unwrap().fill(0);
+        fs::write(copy, bytes).unwrap();
+    });
+    assert!(matches!(overwritten, VerifyError::Open(OpenError::NotALog { .. })), "{overwritten:?}");
+    let emptied = refused(&|copy| fs::write(copy, b"").unwrap());
+    assert!(matches!(emptied, VerifyError::Open(OpenError::Empty { .. })), "{emptied:?}");
+    for error in [format, overwritten, emptied] {
+        let text = told(&error);
+        assert!(text.contains("restore the newest backup that verifies"), "{text}");
+        assert!(text.contains("copy.sqlite") && !text.contains("run `baycase verify`"), "{text}");
+    }
 }

@@ -26,7 +26,7 @@ impl Adopt {
     ) -> Result<Vec<Happened<ComplaintEvent>>, Rejection> {
         match (state, self.history.first().map(|first| &first.event)) {
             (Complaint::Unregistered, Some(ComplaintEvent::Registered(registered))) if self.stored == 0 => {
-                register::check(registered)?;
+                register::check_adopted(registered)?;
             }
             (Complaint::Registered(case), Some(ComplaintEvent::Registered(registered)))
                 if case.number == registered.number && self.stored > 0 => {}
@@ -76,6 +76,17 @@ mod tests {
     #[test]
     fn a_history_is_adopted_as_it_stands_at_its_own_times() {
         assert_eq!(adopt(&nothing().state(), whole(), 0), Ok(whole()));
+    }
+
+    #[test]
+    fn its_texts_are_taken_as_the_other_system_wrote_them() {
+        let named = |name: &str| {
+            let mut registered = registration();
+            registered.respondent.as_mut().unwrap().name = name.to_owned();
+            adopt(&nothing().state(), vec![begun(registered)], 0)
+        };
+        assert!(named("示例\u{e863}\u{ad}商店").is_ok());
+        assert_eq!(named("示例\u{202e}商店"), Err(Rejection::TextUnseen { field: "respondent.name" }));
     }
 
     #[test]

@@ -28,13 +28,26 @@ impl Register {
 
 /// Checks what a registration says.
 pub(crate) fn check(registered: &Registered) -> Result<(), Rejection> {
+    check_with(registered, super::check_text)
+}
+
+/// Checks what the registration of a history says that another system recorded: its texts are taken as they are there,
+/// unless they would disturb ours.
+pub(super) fn check_adopted(registered: &Registered) -> Result<(), Rejection> {
+    check_with(registered, super::text::check_adopted)
+}
+
+fn check_with(
+    registered: &Registered,
+    check_text: fn(&'static str, &str) -> Result<(), Rejection>,
+) -> Result<(), Rejection> {
     let chars = registered.number.chars().count();
     if chars == 0 || chars > NUMBER_CHARS_MAX {
         return Err(Rejection::Number(chars));
     }
     if let Some(respondent) = &registered.respondent {
-        super::check_text("respondent.name", &respondent.name)?;
-        super::check_optional("respondent.address", respondent.address.as_ref())?;
+        check_text("respondent.name", &respondent.name)?;
+        respondent.address.as_ref().map_or(Ok(()), |address| check_text("respondent.address", address))?;
         if let Some(code) = &respondent.uscc {
             let right =
                 code.len() == CREDIT_CODE_CHARS && code.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());

@@ -27,7 +27,7 @@ pub enum Rejection {
     TextMissing { field: &'static str },
     #[error("`{field}` has {chars} characters, more than {TEXT_CHARS_MAX}")]
     TextTooLong { field: &'static str, chars: usize },
-    #[error("`{field}` has a control character or one that turns the writing")]
+    #[error("`{field}` has a character that nobody sees or that means nothing elsewhere; write it without")]
     TextUnseen { field: &'static str },
     #[error("the number of a complaint has 1 to 64 characters, this one has {0}")]
     Number(usize),

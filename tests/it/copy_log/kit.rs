@@ -248,8 +248,6 @@ pub(super) fn digests_of(path: &Path) -> Vec<Value> {
         }
         lines.last_mut().unwrap().1.push(&digest.try_into().unwrap());
     }
-    let line = |(stream, digest): &(String, LogDigest)| {
-        json!({"stream": stream, "events": digest.events(), "digest": hex(&digest.value())})
-    };
+    let line = |(stream, digest): &(String, LogDigest)| json!({"stream": stream, "events": digest.events(), "digest": hex(&digest.value())});
     lines.iter().map(line).collect()
 }

@@ -75,13 +75,17 @@ async fn refer(node: &Node, dispute: Dispute) {
             "channel": "ONLINE", "fields": FIELDS, "evidence": "ab".repeat(32),
         },
         "assessment": assessment(from, to),
-        "presentation": {"retentionTo": day(400), "fields": FIELDS},
+        "presentation": {
+            "retentionTo": day(400), "fields": FIELDS,
+            "content": {"request": {"lang": "SIMPLIFIED_CHINESE", "text": "请求退款。"}},
+        },
     });
     let referred = node.data(&officer, REFER, &json!({"input": input})).await;
-    let referral = referred["referAcrossBorder"]["referral"]["id"].as_str().unwrap().to_owned();
+    let presented = &referred["referAcrossBorder"]["referral"];
+    let referral = presented["id"].as_str().unwrap().to_owned();
     let approved = json!({
         "commandId": command(&["approve", &key]), "referralId": referral,
-        "content": {"request": {"lang": "SIMPLIFIED_CHINESE", "text": "请求退款。"}},
+        "contentDigest": presented["presentation"]["contentDigest"],
     });
     node.data(&head, APPROVE, &json!({"input": approved})).await;
     if dispute.recalled {
@@ -194,8 +198,8 @@ async fn act(node: &Node, token: &str, stage: &str, referral: Value, done: &Mute
 }
 
 const FILE: &str = "mutation($input: RegisterFilingInput!) { registerFiling(input: $input) { cases { id } } }";
-const REFER: &str =
-    "mutation($input: ReferAcrossBorderInput!) { referAcrossBorder(input: $input) { referral { id shutGates } } }";
+const REFER: &str = "mutation($input: ReferAcrossBorderInput!) { referAcrossBorder(input: $input) { referral { id \
+                     presentation { contentDigest } } } }";
 const APPROVE: &str = "mutation($input: ApproveReferralInput!) { approveReferral(input: $input) { position } }";
 const RECALL: &str = "mutation($input: RecallReferralInput!) { recallReferral(input: $input) { position } }";
 const DESK: &str =

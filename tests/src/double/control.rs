@@ -20,15 +20,25 @@ use super::store::{Expected, Outcome, Proposal};
 #[serde(tag = "do", rename_all = "kebab-case")]
 pub enum Order {
     /// Sets a fault, written as on the command line.
-    Fault { fault: String },
+    Fault {
+        fault: String,
+    },
     /// Takes the faults of a kind away, or all of them.
-    Clear { kind: Option<String> },
+    Clear {
+        kind: Option<String>,
+    },
     /// A node dies: its port is closed and its connections are cut.
-    KillNode { node: usize },
+    KillNode {
+        node: usize,
+    },
     /// A node comes back.
-    ReviveNode { node: usize },
+    ReviveNode {
+        node: usize,
+    },
     /// A node takes the lead.
-    Lead { node: usize },
+    Lead {
+        node: usize,
+    },
     /// Appends an event that no client of ours has written.
     Append {
         stream: String,
@@ -40,17 +50,28 @@ pub enum Order {
         split: bool,
     },
     /// Sets the metadata of a stream: `$tb`, `$maxCount`.
-    StreamMetadata { stream: String, metadata: String },
+    StreamMetadata {
+        stream: String,
+        metadata: String,
+    },
     /// Deletes a stream so that it can come back.
-    Delete { stream: String },
+    Delete {
+        stream: String,
+    },
     /// Deletes a stream for ever.
-    Tombstone { stream: String },
+    Tombstone {
+        stream: String,
+    },
     /// Removes what streams do not show any more.
     Scavenge,
     /// Lets another user in from now on, or everybody.
-    User { user: Option<String> },
+    User {
+        user: Option<String>,
+    },
     /// Every event of a stream that stands in the file.
-    Read { stream: String },
+    Read {
+        stream: String,
+    },
     Stats,
 }
 

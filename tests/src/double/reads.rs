@@ -136,9 +136,8 @@ pub(super) fn message(content: Content) -> ReadResp {
 /// Answers a read or a subscription.
 pub(super) fn read(shared: Arc<Shared>, request: ReadReq) -> Result<Frames, Status> {
     let options = request.options.ok_or_else(status::exception)?;
-    let structured_ids = options
-        .uuid_option
-        .is_some_and(|option| matches!(option.content, Some(UuidContent::Structured(_))));
+    let structured_ids =
+        options.uuid_option.is_some_and(|option| matches!(option.content, Some(UuidContent::Structured(_))));
     let of_stream = matches!(options.stream_option, Some(StreamOption::Stream(_)));
     let shape = Shape { structured_ids, positions: !(of_stream && shared.faults.strike(Kind::OldReads)) };
     let filter = match options.filter_option.clone() {

@@ -25,12 +25,12 @@ use super::link::{self, Socket, Wire, until};
 use super::status;
 use super::store::Store;
 use super::streams::Node;
-use super::wire::gossip::gossip_server::{Gossip, GossipServer};
+use super::wire::Empty;
 use super::wire::gossip::ClusterInfo;
+use super::wire::gossip::gossip_server::{Gossip, GossipServer};
 use super::wire::server_features::server_features_server::{ServerFeatures, ServerFeaturesServer};
 use super::wire::server_features::{SupportedMethod, SupportedMethods};
 use super::wire::streams::streams_server::StreamsServer;
-use super::wire::Empty;
 
 /// How long a port that somebody else has for a moment is waited for.
 const PORT_PATIENCE: Duration = Duration::from_secs(10);
@@ -198,11 +198,7 @@ async fn accept(
     }
 }
 
-async fn shake_hands(
-    socket: Socket,
-    tls: Option<Arc<ServerConfig>>,
-    alive: watch::Receiver<bool>,
-) -> io::Result<Wire> {
+async fn shake_hands(socket: Socket, tls: Option<Arc<ServerConfig>>, alive: watch::Receiver<bool>) -> io::Result<Wire> {
     match tls {
         Some(config) => Ok(Wire::new(TlsAcceptor::from(config).accept(socket).await?, alive)),
         None => Ok(Wire::new(socket, alive)),

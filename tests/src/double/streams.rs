@@ -20,8 +20,8 @@ use super::wire::streams::append_req::{Content, ProposedMessage};
 use super::wire::streams::append_resp::{self, WrongExpectedVersion, success, wrong_expected_version};
 use super::wire::streams::streams_server::Streams;
 use super::wire::streams::{
-    AppendReq, AppendResp, BatchAppendReq, BatchAppendResp, DeleteReq, DeleteResp, ReadReq, TombstoneReq, TombstoneResp,
-    delete_req, delete_resp, tombstone_req, tombstone_resp,
+    AppendReq, AppendResp, BatchAppendReq, BatchAppendResp, DeleteReq, DeleteResp, ReadReq, TombstoneReq,
+    TombstoneResp, delete_req, delete_resp, tombstone_req, tombstone_resp,
 };
 use super::wire::{self, Empty, StreamIdentifier};
 
@@ -314,10 +314,7 @@ fn wrong_version(expected: Expected, current: Option<u64>) -> WrongExpectedVersi
         Some(revision) => {
             (CurrentRevisionOption::CurrentRevision(revision), CurrentRevisionOption2060::CurrentRevision2060(revision))
         }
-        None => (
-            CurrentRevisionOption::CurrentNoStream(Empty {}),
-            CurrentRevisionOption2060::NoStream2060(Empty {}),
-        ),
+        None => (CurrentRevisionOption::CurrentNoStream(Empty {}), CurrentRevisionOption2060::NoStream2060(Empty {})),
     };
     let (expected, old_expected) = match expected {
         Expected::Any => (ExpectedRevisionOption::ExpectedAny(Empty {}), ExpectedRevisionOption2060::Any2060(Empty {})),

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::figures::{per_second, percent};
 use super::raw;
 use crate::commands::Failure;
+use crate::commands::path_error::at;
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::generator::{Generator, Plan, Sealer};
@@ -88,13 +89,13 @@ pub(super) async fn measure(
             let seed = u64::try_from(round).unwrap_or(0);
             let place = empty_folder(folder, "appends-store")?;
             stored.add(through_the_store(&place, config, shape, &templates, seed).await?);
-            std::fs::remove_dir_all(place.root())?;
+            std::fs::remove_dir_all(place.root()).map_err(at(place.root(), "cannot be removed"))?;
 
             let place = empty_folder(folder, "appends-raw")?;
             place.open_log(config, true)?.close();
             let (path, of_shape) = (place.log_path(), Arc::clone(&templates));
             bare.add(tokio::task::spawn_blocking(move || raw::run(&path, &of_shape, shape, ROUND, seed)).await??);
-            std::fs::remove_dir_all(place.root())?;
+            std::fs::remove_dir_all(place.root()).map_err(at(place.root(), "cannot be removed"))?;
         }
         let events_per_second = per_second(stored.events, stored.took);
         let raw_events_per_second = per_second(bare.events, bare.took);
@@ -115,9 +116,9 @@ pub(super) async fn measure(
 fn empty_folder(folder: &Path, name: &str) -> Result<DataDir, Failure> {
     let path = folder.join(name);
     if path.exists() {
-        std::fs::remove_dir_all(&path)?;
+        std::fs::remove_dir_all(&path).map_err(at(&path, "cannot be removed"))?;
     }
-    std::fs::create_dir_all(&path)?;
+    std::fs::create_dir_all(&path).map_err(at(&path, "cannot be made"))?;
     Ok(DataDir::new(&path))
 }
 

@@ -12,6 +12,7 @@ use rand_core::{RngCore as _, SeedableRng as _};
 use serde::Serialize;
 
 use super::figures::{Spread, micros, millis, per_second};
+use crate::commands::path_error::at;
 use crate::commands::{Failure, rebuild};
 use crate::config::Config;
 use crate::data_dir::DataDir;
@@ -103,7 +104,8 @@ pub(super) fn rebuild(dir: &DataDir, config: &Config) -> Result<RebuildFigures, 
     let began = Instant::now();
     let events = rebuild::build_and_swap(dir, &options, dir.reader()?)?.events;
     let took = began.elapsed();
-    let file_bytes = std::fs::metadata(dir.models_path())?.len();
+    let path = dir.models_path();
+    let file_bytes = std::fs::metadata(&path).map_err(at(&path, "cannot be looked at"))?.len();
     Ok(RebuildFigures {
         events,
         took_millis: millis(took),

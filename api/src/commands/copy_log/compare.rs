@@ -211,10 +211,7 @@ fn write_digests(ledger: &Ledger, path: &Path) -> Result<(), CopyError> {
 
 /// Where the streams begin to differ that have other events on each side. What cannot be read now is left open: the
 /// difference stands without it.
-async fn first_differences(
-    ends: &Ends<'_>,
-    differences: &[Difference],
-) -> Result<Vec<Option<Revision>>, CopyError> {
+async fn first_differences(ends: &Ends<'_>, differences: &[Difference]) -> Result<Vec<Option<Revision>>, CopyError> {
     let wanted = |difference: &Difference| match difference {
         Difference::Events { stream, .. } => Some(stream.clone()),
         Difference::Missing { .. }

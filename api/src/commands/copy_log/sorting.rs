@@ -202,7 +202,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_goes_back_further_than_the_window_is_named() {
-        let event = |n, seconds| copied(n + 1, &format!("filing-{n}"), 0, &n.to_string(), seconds);
+        let event = |n: u64, seconds| copied(n + 1, &format!("filing-{n}"), 0, &n.to_string(), seconds);
         let events = [60, 60, 60, 60, 0].iter().zip(0_u64..).map(|(seconds, n)| event(n, *seconds)).collect();
         let (_, ended) = sorted(2, vec![Fed::Events(events), Fed::End]).await;
         let refused = ended.unwrap_err();

@@ -13,6 +13,7 @@ use event_log::sqlite::OpenError;
 use serde::{Deserialize, Serialize};
 
 use crate::commands::import::progress::bar;
+use crate::commands::path_error::at;
 use crate::commands::{Failure, init};
 use crate::config::Config;
 use crate::data_dir::DataDir;
@@ -50,21 +51,21 @@ impl Marker {
 
     /// The marker of a folder; `None` when it has none.
     pub(in crate::commands) fn read(dir: &DataDir, name: &str) -> Result<Option<Self>, Failure> {
-        match fs::read(dir.root().join(name)) {
-            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+        let path = dir.root().join(name);
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).map_err(at(&path, "says nothing of its folder"))?)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(at(&path, "cannot be read")(error)),
         }
     }
 
     /// Written beside and moved into place, so that it is never half a marker.
     pub(in crate::commands) fn write(&self, dir: &DataDir, name: &str) -> Result<(), Failure> {
-        fs::create_dir_all(dir.root())?;
+        fs::create_dir_all(dir.root()).map_err(at(dir.root(), "cannot be made"))?;
         let path = dir.root().join(name);
         let beside = path.with_extension("json.new");
-        fs::write(&beside, serde_json::to_vec_pretty(self)?)?;
-        fs::rename(&beside, &path)?;
-        Ok(())
+        fs::write(&beside, serde_json::to_vec_pretty(self)?).map_err(at(&beside, "cannot be written"))?;
+        fs::rename(&beside, &path).map_err(at(&path, "cannot be replaced"))
     }
 }
 
@@ -115,7 +116,7 @@ pub(in crate::commands) fn discard(dir: &DataDir, config: &Config) -> Result<(),
             remove(&named(&database, companion))?;
         }
     }
-    Ok(remove(&dir.master_key_path())?)
+    remove(&dir.master_key_path())
 }
 
 fn named(path: &Path, suffix: &str) -> PathBuf {
@@ -124,9 +125,9 @@ fn named(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn remove(path: &Path) -> io::Result<()> {
+fn remove(path: &Path) -> Result<(), Failure> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path, "cannot be removed")(error)),
         Ok(()) | Err(_) => Ok(()),
     }
 }

@@ -22,8 +22,12 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 pub(super) enum TableError {
     #[error("`{}` is neither CSV (.csv) nor NDJSON (.ndjson, .jsonl)", .0.display())]
     Extension(PathBuf),
-    #[error("the file cannot be read")]
-    Read(#[source] io::Error),
+    #[error("`{}` cannot be read", .path.display())]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("the file has {bytes} bytes, more than the {FILE_BYTES_MAX} that are imported at once; split it by cases")]
     TooLarge { bytes: u64 },
     #[error("the file cannot be read behind line {line}")]
@@ -114,6 +118,7 @@ impl Record {
 /// An open file of rows.
 #[derive(Debug)]
 pub(super) struct Table {
+    path: PathBuf,
     bytes: u64,
     rows: Rows,
 }
@@ -136,8 +141,9 @@ impl Table {
             "ndjson" | "jsonl" => false,
             _ => return Err(TableError::Extension(path.to_owned())),
         };
-        let file = File::open(path).map_err(TableError::Read)?;
-        let bytes = file.metadata().map_err(TableError::Read)?.len();
+        let unreadable = |source| TableError::Read { path: path.to_owned(), source };
+        let file = File::open(path).map_err(unreadable)?;
+        let bytes = file.metadata().map_err(unreadable)?.len();
         if bytes > FILE_BYTES_MAX {
             return Err(TableError::TooLarge { bytes });
         }
@@ -146,7 +152,7 @@ impl Table {
         } else {
             Rows::Ndjson { reader: BufReader::new(file), buffer: Vec::new(), line: 0, read: 0 }
         };
-        Ok(Self { bytes, rows })
+        Ok(Self { path: path.to_owned(), bytes, rows })
     }
 
     /// The size of the file.
@@ -211,7 +217,8 @@ impl Table {
             Rows::Ndjson { reader, buffer, line, read } => loop {
                 buffer.clear();
                 let most = u64::try_from(ROW_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
-                let count = reader.by_ref().take(most).read_until(b'\n', buffer).map_err(TableError::Read)?;
+                let unreadable = |source| TableError::Read { path: self.path.clone(), source };
+                let count = reader.by_ref().take(most).read_until(b'\n', buffer).map_err(unreadable)?;
                 if count == 0 {
                     return Ok(None);
                 }
@@ -240,7 +247,8 @@ fn open_csv(path: &Path, file: File, delimiter: u8) -> Result<Rows, TableError> 
     read_record(&mut reader, &mut record, 1)?;
     let Ok(header) = StringRecord::from_byte_record(record) else { return Err(TableError::Header) };
     let names: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
-    let behind = u64::from(ends_with_both(path, reader.position().byte()).map_err(TableError::Read)?);
+    let ending = ends_with_both(path, reader.position().byte());
+    let behind = u64::from(ending.map_err(|source| TableError::Read { path: path.to_owned(), source })?);
     Ok(Rows::Csv { reader, names: names.into(), record: ByteRecord::new(), behind })
 }
 

@@ -20,6 +20,7 @@ mod requests;
 mod settings;
 #[cfg(test)]
 mod testing;
+mod unanswered;
 mod wire;
 mod writer;
 

@@ -10,6 +10,7 @@ use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 use cross_border::trust::{KEY_FILE_SUFFIX, KeyId, KeyRing, PrivateKey, SigningKey, SuiteName};
 
+use crate::commands::path_error::at;
 use crate::commands::{Failure, Global};
 use crate::config::Config;
 
@@ -100,12 +101,12 @@ fn folder_holds(folder: &Path, id: &KeyId) -> Result<bool, Failure> {
     Ok(KeyRing::read_dir(folder)?.keys().iter().any(|key| key.id == *id))
 }
 
-fn make_private(folder: &Path) -> std::io::Result<()> {
+fn make_private(folder: &Path) -> Result<(), Failure> {
     let mut options = std::fs::DirBuilder::new();
     options.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut options, 0o700);
-    options.create(folder)
+    options.create(folder).map_err(at(folder, "cannot be made"))
 }
 
 /// The public half as it stands in the configuration of the other councils.

@@ -8,9 +8,8 @@ use axum::http::header::{CACHE_CONTROL, RETRY_AFTER};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Json, Router};
 use serde_json::json;
-use tokio::net::TcpListener;
 
-use super::{Server, serve_until};
+use super::{ADMIN, Server, bind, serve_until};
 use crate::admin::{self, Readiness};
 use crate::commands::Failure;
 use crate::config::Config;
@@ -38,12 +37,12 @@ pub(super) async fn start(
         readiness.set(condition, Err(estranged.short().to_owned()));
     }
     readiness.set("accepting", Err("nothing is served".to_owned()));
-    let listener = TcpListener::bind(config.server.listen).await?;
-    let admin_listener = TcpListener::bind(config.server.admin_listen).await?;
-    let (addr, admin_addr) = (listener.local_addr()?, admin_listener.local_addr()?);
     let metrics = Arc::new(Metrics::new(telemetry::resource(&config.telemetry))?);
-    serve_until(&shutdown, "api", listener, router(readiness.clone(), estranged.short()));
-    serve_until(&shutdown, "admin", admin_listener, admin::admin_routes(readiness.clone(), metrics));
+    let listener = bind(&metrics, "api", config.server.listen, config.server.connections()).await?;
+    let admin_listener = bind(&metrics, "admin", config.server.admin_listen, ADMIN).await?;
+    let (addr, admin_addr) = (listener.addr()?, admin_listener.addr()?);
+    serve_until(&shutdown, listener, router(readiness.clone(), estranged.short()));
+    serve_until(&shutdown, admin_listener, admin::admin_routes(readiness.clone(), metrics));
     let grace = config.server.shutdown_grace();
     Ok(Server { addr, admin_addr, partner_addr: None, shutdown, grace, log, followers: None, readiness })
 }

@@ -1,6 +1,7 @@
 //! The exchange with partner councils as a server runs it: the council's node, the workers, and the partners' door.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,25 +14,29 @@ use cross_border::delivery::puller::Puller;
 use cross_border::delivery::worker::{Worker, WorkerOptions};
 use cross_border::evidence::{ClamdScanner, EvidenceLimits, EvidenceStore};
 use cross_border::index::{DeliveryFilter, IndexError, ROWS_MAX, ReferralIndex};
+use cross_border::partner::{PartnerId, PartnerRegister};
 use cross_border::peer::Directory;
 use cross_border::security::{PER_MINUTE, SecurityJournal};
 use cross_border::trust::KeyRing;
 use domain::id::UnitId;
 use event_log::vault::SubjectVault;
 use projections::ReadModels;
-use tokio::net::TcpListener;
+use thiserror::Error;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::opening::Opened;
 use crate::commands::Failure;
-use crate::config::{Config, LimitsConfig, LogEngine, PartnerConfig};
+use crate::commands::path_error::at;
+use crate::config::{Config, ConfigError, LimitsConfig, LogEngine, PartnerConfig};
 use crate::data_dir::DataDir;
-use crate::edge::EdgeLimits;
+use crate::edge::{self, EdgeLimits};
 use crate::leases::{Duties, EXCHANGE_DELIVERY, EXCHANGE_PULL, EXCHANGE_SWEEP, Turn};
+use crate::listen::TcpArrivals;
 use crate::log::OpenedLog;
 use crate::metrics::Metrics;
 use crate::node::Node;
-use crate::partner::tls::{TlsFiles, TlsListener, TlsPeer, server_config};
+use crate::partner::tls::{TlsError, TlsFiles, TlsListener, server_config};
 use crate::partner::{self, PartnerEdge, SharedNonces};
 use crate::shutdown::Shutdown;
 
@@ -55,12 +60,15 @@ pub(super) fn open(dir: &DataDir, config: &Config, opened: &Opened) -> Result<Ar
     let now: crate::app::Now = Arc::new(crate::clock::now);
     let unit = UnitId::parse(own.id.as_str())?;
     let journal = SecurityJournal::new(log.port(), Arc::clone(&now), PER_MINUTE).in_the_name_of(unit);
+    let (keys, directory) = (keys(dir, config)?, Directory::new(own.id.clone(), config.partner.peers.clone())?);
+    directory.check_own(&keys)?;
+    tell_of_unreachable(&directory, &own.id);
     let council = Council {
         own: own.id.clone(),
         log: log.port(),
         vault: Arc::clone(vault),
-        keys: Arc::new(keys(dir, config)?),
-        directory: Arc::new(Directory::new(own.id.clone(), config.partner.peers.clone())?),
+        keys: Arc::new(keys),
+        directory: Arc::new(directory),
         index: index.clone(),
         evidence: evidence(dir, config, vault),
         journal,
@@ -72,7 +80,14 @@ pub(super) fn open(dir: &DataDir, config: &Config, opened: &Opened) -> Result<Ar
 /// Our signing keys. A node without one takes in what comes, which needs none, but cannot answer for it.
 fn keys(dir: &DataDir, config: &Config) -> Result<KeyRing, Failure> {
     let folder = config.council.keys_dir(dir.root());
-    let keys = if folder.exists() { KeyRing::read_dir(&folder)? } else { KeyRing::default() };
+    let keys = match KeyRing::read_dir(&folder) {
+        Ok(keys) => keys,
+        Err(_) if !folder.exists() => KeyRing::default(),
+        Err(error) if config.council.keys_dir.is_some() => {
+            return Err(config.unusable("council.keys_dir", &folder, error).into());
+        }
+        Err(error) => return Err(at(&folder, "cannot be used as the folder of signing keys")(error)),
+    };
     if keys.active(crate::clock::now()).is_none() && !config.partner.peers.is_empty() {
         tracing::warn!(
             "No signing key in {} is valid now, so no message and no receipt can be signed; `baycase partner key new` \
@@ -81,6 +96,23 @@ fn keys(dir: &DataDir, config: &Config) -> Result<KeyRing, Failure> {
         );
     }
     Ok(keys)
+}
+
+/// Says at the start what would show only once a dispute is referred there.
+fn tell_of_unreachable(directory: &Directory, own: &PartnerId) {
+    let others = PartnerRegister::builtin().partners().iter().map(|partner| &partner.id).filter(|id| *id != own);
+    let absent: Vec<&str> = others.filter(|id| directory.peer(id).is_none()).map(PartnerId::as_str).collect();
+    if absent.is_empty() {
+        return;
+    }
+    let absent = absent.join(", ");
+    if directory.peers().is_empty() {
+        tracing::info!("No partner is entered ([[partner.peer]]): what is referred to {absent} cannot be brought");
+    } else {
+        tracing::warn!(
+            "No [[partner.peer]] is entered for {absent}: what is referred there cannot be brought, and is given up"
+        );
+    }
 }
 
 fn evidence(dir: &DataDir, config: &Config, vault: &Arc<SubjectVault>) -> EvidenceStore {
@@ -138,7 +170,10 @@ pub(super) fn run(
         });
     }
     let (of_sweep, every) = (Arc::clone(council), config.partner.sweep());
-    hold(shutdown, "sweep", EXCHANGE_SWEEP, work.duties, move |turn| sweep(Arc::clone(&of_sweep), every, turn.stop));
+    let alarm_every = Duration::from_millis(config.partner.alarm_every_ms);
+    hold(shutdown, "sweep", EXCHANGE_SWEEP, work.duties, move |turn| {
+        sweep(Arc::clone(&of_sweep), every, SweepLog::new(alarm_every), turn.stop)
+    });
     Ok(())
 }
 
@@ -173,35 +208,33 @@ fn worker_options(config: &Config, node: &Node) -> Result<WorkerOptions, Failure
         timeout: partner.timeout(),
         evidence_timeout: partner.timeout().max(EVIDENCE_TIMEOUT),
         poll_every: millis(partner.poll_ms),
-        identity: identity(partner)?,
+        identity: identity(config)?,
         ..WorkerOptions::default()
     })
 }
 
-fn identity(partner: &PartnerConfig) -> Result<Option<Identity>, Failure> {
+fn identity(config: &Config) -> Result<Option<Identity>, ConfigError> {
+    let partner = &config.partner;
     let (Some(certificate), Some(key)) = (&partner.client_certificate_file, &partner.client_key_file) else {
         return Ok(None);
     };
-    let read = |file: &std::path::Path| {
-        std::fs::read(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))
-    };
-    let mut pem = read(certificate)?;
+    let read = |name, file: &Path| std::fs::read(file).map_err(|error| config.unusable(name, file, error));
+    let mut pem = read("partner.client_certificate_file", certificate)?;
     pem.push(b'\n');
-    pem.extend(read(key)?);
+    pem.extend(read("partner.client_key_file", key)?);
     Ok(Some(Identity::from_pem(pem)))
 }
 
 /// Carries out what falls due by itself, again and again, until it is told to stop. One sweep that is cut off is made
 /// again.
-async fn sweep(council: Arc<Council>, every: Duration, stop: CancellationToken) {
+async fn sweep(council: Arc<Council>, every: Duration, mut log: SweepLog, stop: CancellationToken) {
     loop {
         let swept = tokio::select! {
             () = stop.cancelled() => return,
             swept = council.sweep() => swept,
         };
         match swept {
-            Ok(report) if report == SweepReport::default() => {}
-            Ok(report) => tracing::info!(?report, "Carried out what had fallen due"),
+            Ok(report) => log.tell(report),
             Err(error) => tracing::error!(error = %error, "What has fallen due could not be looked for"),
         }
         tokio::select! {
@@ -211,8 +244,50 @@ async fn sweep(council: Arc<Council>, every: Duration, stop: CancellationToken) 
     }
 }
 
+/// What the log is told of sweeps: what was done always, what merely waits when it changes, and what waits for a person
+/// again and again.
+struct SweepLog {
+    alarm_every: Duration,
+    /// What waited at the last sweep, and what of it for a person.
+    waited: (u32, u32),
+    alarmed: Option<Instant>,
+}
+
+impl SweepLog {
+    const fn new(alarm_every: Duration) -> Self {
+        Self { alarm_every, waited: (0, 0), alarmed: None }
+    }
+
+    fn tell(&mut self, report: SweepReport) {
+        let waits = (report.waiting, report.held);
+        let before = std::mem::replace(&mut self.waited, waits);
+        if waits != before || (SweepReport { waiting: 0, held: 0, ..report }) != SweepReport::default() {
+            tracing::info!(?report, "Carried out what had fallen due");
+        }
+        if report.held == 0 {
+            self.alarmed = None;
+        } else if self.is_due(report.held > before.1) {
+            self.alarmed = Some(Instant::now());
+            tracing::error!(
+                referrals = report.held,
+                "Data that should be gone wait for a person: end the referrals, or order the erasure (`eraseReferral`)"
+            );
+        }
+    }
+
+    fn is_due(&self, more: bool) -> bool {
+        more || self.alarmed.is_none_or(|at| at.elapsed() >= self.alarm_every)
+    }
+}
+
 /// The partners' routes, with the configured limits, and the table of used signatures that all nodes of the log share.
-pub(super) fn door(council: &Arc<Council>, config: &Config, shutdown: &Shutdown, log: &OpenedLog) -> Router {
+pub(super) fn door(
+    council: &Arc<Council>,
+    config: &Config,
+    dir: &DataDir,
+    shutdown: &Shutdown,
+    log: &OpenedLog,
+) -> Router {
     let partner = &config.partner;
     let limits = EdgeLimits {
         body_bytes_max: partner.body_bytes_max,
@@ -225,6 +300,7 @@ pub(super) fn door(council: &Arc<Council>, config: &Config, shutdown: &Shutdown,
         limits,
         evidence_timeout: partner.timeout().max(EVIDENCE_TIMEOUT),
         rate: LimitsConfig { requests_per_second: per_second, burst: per_second.saturating_mul(BURST_SECONDS) },
+        signatures_file: Some(dir.signatures_path()),
         shutdown: shutdown.token(),
         nonces: log.nonces().map(SharedNonces::new),
         ..PartnerEdge::default()
@@ -232,11 +308,16 @@ pub(super) fn door(council: &Arc<Council>, config: &Config, shutdown: &Shutdown,
     partner::router(Arc::clone(council), edge)
 }
 
+/// Why there is no listener for partners; the cause names the file.
+#[derive(Debug, Error)]
+#[error("no listener can be made of partner.tls_certificate_file, partner.tls_key_file and partner.client_ca_file")]
+struct ListenerError(#[source] TlsError);
+
 /// Serves the partners' routes on a listener of their own, over TLS; answers its address.
-pub(super) async fn serve_apart(
+pub(super) fn serve_apart(
     shutdown: &Shutdown,
     partner: &PartnerConfig,
-    listen: SocketAddr,
+    tcp: TcpArrivals,
     routes: Router,
 ) -> Result<SocketAddr, Failure> {
     let (Some(certificate), Some(key), Some(client_ca)) =
@@ -245,17 +326,10 @@ pub(super) async fn serve_apart(
         return Err("partner.listen needs partner.tls_certificate_file, tls_key_file and client_ca_file".into());
     };
     let files = TlsFiles { certificate: certificate.clone(), key: key.clone(), client_ca: client_ca.clone() };
-    let tls = server_config(&files)?;
-    let listener = TlsListener::new(TcpListener::bind(listen).await?, tls);
+    let tls = server_config(&files).map_err(ListenerError)?;
+    let listener = TlsListener::new(tcp, tls);
     let addr = listener.addr()?;
-    let token = shutdown.token();
-    shutdown.spawn_vital("partners", async move {
-        let service = routes.into_make_service_with_connect_info::<TlsPeer>();
-        let served = axum::serve(listener, service).with_graceful_shutdown(token.cancelled_owned()).await;
-        if let Err(error) = served {
-            tracing::error!(error = %error, "The listener for partners ended");
-        }
-    });
+    super::serve_until(shutdown, listener, edge::with_typed_refusals(routes));
     Ok(addr)
 }
 
@@ -304,5 +378,19 @@ impl Counts {
         self.waiting.store(waiting, Ordering::Relaxed);
         self.dead.store(index.dead_letters()?, Ordering::Relaxed);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_for_a_person_is_told_again_after_a_while() {
+        let mut log = SweepLog::new(Duration::from_secs(60));
+        log.tell(SweepReport { held: 1, ..SweepReport::default() });
+        assert!(log.is_due(true) && !log.is_due(false));
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert!(log.is_due(false));
     }
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use cross_border::peer::Peer;
 use serde::{Deserialize, Serialize};
 
+use crate::listen::Limits;
+
 /// The exchange with partner councils.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,8 +21,14 @@ pub struct PartnerConfig {
     pub tls_key_file: Option<PathBuf>,
     /// Authorities whose client certificates that listener demands (PEM).
     pub client_ca_file: Option<PathBuf>,
+    /// Time at that listener for the head of a request, and for an idle connection to send another.
+    pub header_timeout_seconds: u32,
+    /// Connections open at that listener at the same time; whoever comes then waits.
+    pub connections_max: u32,
+    /// Connections and handshakes of one address at that listener at the same time; one more is closed at once.
+    pub connections_per_address_max: u32,
     /// What stands before `/partner/…` in the addresses that partners sign: scheme, host and port. The request's own
-    /// `Host` when absent.
+    /// `Host` when absent, which only a listener on loopback may do.
     pub public_url: Option<String>,
     /// Our certificate towards partners (PEM).
     pub client_certificate_file: Option<PathBuf>,
@@ -66,6 +74,9 @@ impl Default for PartnerConfig {
             tls_certificate_file: None,
             tls_key_file: None,
             client_ca_file: None,
+            header_timeout_seconds: 10,
+            connections_max: 256,
+            connections_per_address_max: 64,
             public_url: None,
             client_certificate_file: None,
             client_key_file: None,
@@ -93,6 +104,16 @@ impl PartnerConfig {
     #[must_use]
     pub fn sweep(&self) -> Duration {
         Duration::from_millis(self.sweep_ms)
+    }
+
+    /// The bounds of the connections at `listen`.
+    #[must_use]
+    pub fn connections(&self) -> Limits {
+        Limits {
+            header_timeout: Duration::from_secs(u64::from(self.header_timeout_seconds)),
+            connections_max: self.connections_max,
+            connections_per_address_max: self.connections_per_address_max,
+        }
     }
 
     /// `timeout_ms` as a duration.

@@ -104,6 +104,12 @@ fn the_limits_of_the_exchange_hold_at_the_edge_and_one_past_it() {
     assert!(!accepts(|c| c.partner.give_up_hours = 0));
     assert!(accepts(|c| c.partner.sweep_ms = 10));
     assert!(!accepts(|c| c.partner.sweep_ms = 9));
+    assert!(accepts(|c| c.partner.header_timeout_seconds = 600));
+    assert!(!accepts(|c| c.partner.header_timeout_seconds = 601));
+    assert!(accepts(|c| c.partner.connections_max = 1));
+    assert!(!accepts(|c| c.partner.connections_max = 0));
+    assert!(accepts(|c| c.partner.connections_per_address_max = 1_000_000));
+    assert!(!accepts(|c| c.partner.connections_per_address_max = 1_000_001));
     assert!(accepts(|c| c.partner.requests_per_minute = 1));
     assert!(!accepts(|c| c.partner.requests_per_minute = 0));
     assert!(accepts(|c| c.partner.clamd = Some("127.0.0.1:3310".to_owned())));
@@ -156,6 +162,34 @@ fn what_opens_the_exchange_too_far_warns() {
         peer(c).certificates = vec!["0".repeat(64)];
     };
     assert_eq!(warned(pinned), ["partner.listen", "partner.tls_certificate_file", "partner.peer.certificates"]);
+}
+
+#[test]
+fn the_host_of_a_request_is_believed_on_loopback_alone() {
+    let with = |main: &str, apart: Option<&str>, public_url: Option<&str>| {
+        let mut config = with_peer("");
+        config.server.listen = main.parse().unwrap();
+        config.partner.listen = apart.map(|listen| listen.parse().unwrap());
+        config.partner.tls_certificate_file = Some("partner.crt".into());
+        config.partner.tls_key_file = Some("partner.key".into());
+        config.partner.client_ca_file = Some("ca.pem".into());
+        config.partner.public_url = public_url.map(str::to_owned);
+        config
+    };
+    let url = Some("https://partners.example.org");
+    for (main, apart) in [("0.0.0.0:80", None), ("192.0.2.1:80", None), ("127.0.0.1:80", Some("[::]:443"))] {
+        assert_eq!(refused(&with(main, apart, None)).as_deref(), Some("partner.public_url"), "{main} {apart:?}");
+        assert_eq!(refused(&with(main, apart, url)), None, "{main} {apart:?}");
+        let mut alone = with(main, apart, None);
+        alone.partner.peers.clear();
+        assert_eq!(refused(&alone), None, "without partners nobody signs anything");
+    }
+    // With a listener of their own they do not come in at the main one.
+    for (main, apart) in [("127.0.0.1:80", None), ("[::1]:80", None), ("0.0.0.0:80", Some("127.0.0.1:443"))] {
+        assert_eq!(refused(&with(main, apart, None)), None, "{main} {apart:?}");
+    }
+    let told = with("0.0.0.0:80", None, None).validate().unwrap_err().to_string();
+    assert!(told.contains("0.0.0.0:80 (server.listen)") && told.contains("https://"), "{told}");
 }
 
 #[test]

@@ -1,60 +1,63 @@
 //! What the sections `log.eventstore` and `node` must satisfy, and what in them looks like a mistake.
 
-use super::{Rule, Warning, chosen, invalid, within};
-use crate::config::{Config, ConfigError, EventStoreConfig, LogEngine, NODE_NAME_CHARS_MAX, NodeConfig};
+use super::{Faults, Rule, Warning, chosen, invalid};
+use crate::config::origins::Fault;
+use crate::config::{Config, EventStoreConfig, LogEngine, NODE_NAME_CHARS_MAX, NodeConfig};
 
 /// How a connection string begins: one node, or a name behind which all of them are found.
 const SCHEMES: [&str; 2] = ["esdb://", "esdb+discover://"];
 
 /// Checks both sections.
-pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
+pub(super) fn check(config: &Config, faults: &mut Faults) {
     let cluster = &config.log.eventstore;
     if config.log.engine == LogEngine::EventStoreDb && cluster.connection.is_none() {
         let reason = "is missing, and log.engine is `eventstoredb`: name the cluster, as in esdb+discover://host:2113";
-        return Err(invalid("log.eventstore.connection", reason));
+        faults.refuse_beside("log.eventstore.connection", "log.engine", reason);
     }
-    eventstore(cluster)?;
-    node(&config.node)
+    eventstore(cluster, faults);
+    node(&config.node, faults);
 }
 
-fn eventstore(cluster: &EventStoreConfig) -> Result<(), ConfigError> {
-    within("log.eventstore.timeout_ms", cluster.timeout_ms, 100..=600_000)?;
+fn eventstore(cluster: &EventStoreConfig, faults: &mut Faults) {
+    faults.within("log.eventstore.timeout_ms", cluster.timeout_ms, 100..=600_000);
     if let Some(connection) = &cluster.connection {
-        let Some(rest) = SCHEMES.iter().find_map(|scheme| connection.strip_prefix(scheme)) else {
-            return Err(invalid("log.eventstore.connection", "does not begin with `esdb://` or `esdb+discover://`"));
-        };
-        let hosts = rest.split(['/', '?']).next().unwrap_or_default();
-        if hosts.is_empty() {
-            return Err(invalid("log.eventstore.connection", "names no host"));
-        }
-        if hosts.contains('@') {
-            let reason = "holds a name and a password: put the name into log.eventstore.user, and the password into a \
-                          file (log.eventstore.password_file) or into BAYCASE_EVENTSTORE_PASSWORD";
-            return Err(invalid("log.eventstore.connection", reason));
-        }
+        faults.keep(connection_string(connection));
     }
     if cluster.user.as_ref().is_some_and(|user| user.trim().is_empty()) {
-        return Err(invalid("log.eventstore.user", "is empty"));
+        faults.refuse("log.eventstore.user", "is empty");
     }
     if cluster.password_file.is_some() && cluster.user.is_none() {
-        return Err(invalid("log.eventstore.password_file", "is of no use without log.eventstore.user"));
+        faults.refuse("log.eventstore.password_file", "is of no use without log.eventstore.user");
     }
     if cluster.client_cert_file.is_some() != cluster.client_key_file.is_some() {
-        let reason = "and log.eventstore.client_key_file are of no use alone";
-        return Err(invalid("log.eventstore.client_cert_file", reason));
+        let (certificate, key) = ("log.eventstore.client_cert_file", "log.eventstore.client_key_file");
+        faults.refuse_beside(certificate, key, "and log.eventstore.client_key_file are of no use alone");
+    }
+}
+
+fn connection_string(connection: &str) -> Result<(), Fault> {
+    const KEY: &str = "log.eventstore.connection";
+    let Some(rest) = SCHEMES.iter().find_map(|scheme| connection.strip_prefix(scheme)) else {
+        return Err(invalid(KEY, "does not begin with `esdb://` or `esdb+discover://`"));
+    };
+    let hosts = rest.split(['/', '?']).next().unwrap_or_default();
+    if hosts.is_empty() {
+        return Err(invalid(KEY, "names no host"));
+    }
+    if hosts.contains('@') {
+        let reason = "holds a name and a password: put the name into log.eventstore.user, and the password into a \
+                      file (log.eventstore.password_file) or into BAYCASE_EVENTSTORE_PASSWORD";
+        return Err(invalid(KEY, reason));
     }
     Ok(())
 }
 
-fn node(node: &NodeConfig) -> Result<(), ConfigError> {
+fn node(node: &NodeConfig, faults: &mut Faults) {
     // A third of it passes between two renewals, and each of them is an append.
-    within("node.lease_ttl_ms", node.lease_ttl_ms, 300..=600_000)?;
-    match &node.name {
-        Some(name) if !is_name(name) => {
-            let reason = format!("is not 1 to {NODE_NAME_CHARS_MAX} letters, digits, hyphens, underscores and dots");
-            Err(invalid("node.name", reason))
-        }
-        Some(_) | None => Ok(()),
+    faults.within("node.lease_ttl_ms", node.lease_ttl_ms, 300..=600_000);
+    if node.name.as_ref().is_some_and(|name| !is_name(name)) {
+        let reason = format!("is not 1 to {NODE_NAME_CHARS_MAX} letters, digits, hyphens, underscores and dots");
+        faults.refuse("node.name", reason);
     }
 }
 

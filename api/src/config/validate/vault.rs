@@ -1,39 +1,40 @@
 //! What the sections `vault` and `vault_node` must satisfy, and what in them looks like a mistake.
 
-use super::{Rule, Warning, chosen, http_url, invalid, is_this_machine, within};
-use crate::config::{Config, ConfigError, LogEngine, VaultConfig, VaultNodeConfig, VaultRole};
+use super::{Faults, Rule, Warning, chosen, http_url, invalid, is_this_machine};
+use crate::config::origins::Fault;
+use crate::config::{Config, LogEngine, VaultConfig, VaultNodeConfig, VaultRole};
 
 /// Checks both sections.
-pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
-    client(&config.vault)?;
-    node(&config.vault_node)
+pub(super) fn check(config: &Config, faults: &mut Faults) {
+    client(&config.vault, faults);
+    node(&config.vault_node, faults);
 }
 
-fn client(vault: &VaultConfig) -> Result<(), ConfigError> {
-    within("vault.timeout_ms", vault.timeout_ms, 10..=60_000)?;
-    within("vault.refresh_ms", vault.refresh_ms, 100..=60_000)?;
+fn client(vault: &VaultConfig, faults: &mut Faults) {
+    faults.within("vault.timeout_ms", vault.timeout_ms, 10..=60_000);
+    faults.within("vault.refresh_ms", vault.refresh_ms, 100..=60_000);
     // Shorter, and one question that the vault node and its standby answer slowly would empty the memory.
-    let least = vault.refresh_ms + 2 * vault.timeout_ms;
-    within("vault.stale_after_ms", vault.stale_after_ms, least..=600_000)?;
+    let least = vault.refresh_ms.saturating_add(vault.timeout_ms.saturating_mul(2));
+    faults.within("vault.stale_after_ms", vault.stale_after_ms, least..=600_000);
     if vault.standby.is_some() && vault.url.is_none() {
-        return Err(invalid("vault.standby", "is of no use without vault.url"));
+        faults.refuse("vault.standby", "is of no use without vault.url");
     }
     if vault.url.is_some() && vault.url == vault.standby {
-        return Err(invalid("vault.standby", "is the same as vault.url"));
+        faults.refuse("vault.standby", "is the same as vault.url");
     }
     let files = [
         ("vault.ca_file", vault.ca_file.is_some()),
         ("vault.cert_file", vault.cert_file.is_some()),
         ("vault.key_file", vault.key_file.is_some()),
     ];
-    address("vault.url", vault.url.as_deref(), files)?;
-    address("vault.standby", vault.standby.as_deref(), files)
+    faults.keep(address("vault.url", vault.url.as_deref(), files));
+    faults.keep(address("vault.standby", vault.standby.as_deref(), files));
 }
 
-fn node(node: &VaultNodeConfig) -> Result<(), ConfigError> {
-    within("vault_node.standby_timeout_ms", node.standby_timeout_ms, 10..=60_000)?;
+fn node(node: &VaultNodeConfig, faults: &mut Faults) {
+    faults.within("vault_node.standby_timeout_ms", node.standby_timeout_ms, 10..=60_000);
     if node.listen == node.admin_listen && node.listen.port() != 0 {
-        return Err(invalid("vault_node.admin_listen", "is the same as vault_node.listen"));
+        faults.refuse_beside("vault_node.admin_listen", "vault_node.listen", "is the same as vault_node.listen");
     }
     let files = [
         ("vault_node.client_ca_file", node.client_ca_file.is_some()),
@@ -42,21 +43,21 @@ fn node(node: &VaultNodeConfig) -> Result<(), ConfigError> {
     ];
     let some = files.iter().any(|(_, is_set)| *is_set);
     if let Some((key, _)) = files.iter().find(|(_, is_set)| some && !is_set) {
-        return Err(invalid(key, "is missing: certificate, key and authority are of no use without one another"));
+        faults.refuse(key, "is missing: certificate, key and authority are of no use without one another");
     }
     if !some && !node.listen.ip().is_loopback() {
         let reason = "is missing, and vault_node.listen can be reached by other machines: both sides must show a \
                       certificate, or anybody destroys keys";
-        return Err(invalid("vault_node.client_ca_file", reason));
+        faults.refuse_beside("vault_node.client_ca_file", "vault_node.listen", reason);
     }
     if node.role == VaultRole::Standby && node.standby.is_some() {
-        return Err(invalid("vault_node.standby", "is set, and this vault node is a standby itself"));
+        faults.refuse("vault_node.standby", "is set, and this vault node is a standby itself");
     }
-    address("vault_node.standby", node.standby.as_deref(), files)
+    faults.keep(address("vault_node.standby", node.standby.as_deref(), files));
 }
 
 /// Checks the address of a vault node, which is spoken to with certificates unless it is on this machine.
-fn address(key: &str, raw: Option<&str>, files: [(&str, bool); 3]) -> Result<(), ConfigError> {
+fn address(key: &'static str, raw: Option<&str>, files: [(&'static str, bool); 3]) -> Result<(), Fault> {
     let Some(raw) = raw else { return Ok(()) };
     let url = http_url(key, raw)?;
     let has_more = url.path() != "/" || url.query().is_some() || url.fragment().is_some();

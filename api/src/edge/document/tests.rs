@@ -98,6 +98,36 @@ fn a_mutation_holds_each_response_key_once() {
 }
 
 #[test]
+fn fields_of_a_mutation_at_the_limit_pass_and_one_past_it_do_not() {
+    let limits = EdgeLimits { mutation_fields_max: 1, ..EdgeLimits::default() };
+    let of =
+        |query: &str| prepare(params(query), &limits).map(|prepared| prepared.kind()).map_err(|fault| fault.code());
+    let many = Err("TOO_MANY_MUTATION_FIELDS");
+    assert_eq!(of("mutation { a { b c } __typename x: __typename }"), Ok(OperationType::Mutation));
+    assert_eq!(of("mutation { a b }"), many);
+    assert_eq!(of("mutation { x: a y: a }"), many);
+    assert_eq!(of("mutation { a ... { b } }"), many);
+    assert_eq!(of("mutation { ...F b } fragment F on M { a }"), many);
+    assert_eq!(of("mutation { a b @skip(if: true) }"), many, "whatever the variables say");
+    assert_eq!(of("mutation { a a }"), Err("DUPLICATE_MUTATION_FIELD"));
+    assert_eq!(of("{ a b }"), Ok(OperationType::Query));
+}
+
+#[test]
+fn a_body_that_names_a_member_twice_is_refused() {
+    for body in [
+        r#"{"query":"{ a }","query":"{ b }"}"#,
+        r#"{"query":"{ a }","variables":{"x":{"y":1,"y":2}}}"#,
+        r#"{"query":"{ a }","extensions":{"x":1,"x":1}}"#,
+    ] {
+        let fault = Params::from_body(body.as_bytes()).expect_err("refused");
+        assert_eq!(fault.code(), "BAD_REQUEST");
+        assert!(fault.message().contains("twice in one object"), "{}", fault.message());
+    }
+    assert!(Params::from_body(br#"{"query":"{ a }","variables":{"x":{"y":1},"y":2}}"#).is_ok());
+}
+
+#[test]
 fn a_subscription_selects_one_field_directly() {
     assert_eq!(verdict("subscription { a { b c } }"), Ok(OperationType::Subscription));
     assert_eq!(verdict("subscription { a b }"), Err("GRAPHQL_VALIDATION_FAILED"));
@@ -115,7 +145,8 @@ fn the_query_string_is_read_strictly() {
     assert_eq!(params.query, "{a}");
     assert_eq!(params.operation_name, None);
     assert_eq!(params.variables.len(), 1);
-    for bad in ["", "variables=%7B%7D", "query=a&query=b", "query=a&variables=x", "query=a&variables=1"] {
+    let twice = "query=a&variables=%7B%22x%22%3A1%2C%22x%22%3A2%7D";
+    for bad in ["", "variables=%7B%7D", "query=a&query=b", "query=a&variables=x", "query=a&variables=1", twice] {
         assert_eq!(of(bad).err(), Some("BAD_REQUEST"), "{bad}");
     }
 }

@@ -100,6 +100,8 @@ async fn what_is_not_one_request_is_refused_for_every_type() {
         (r#"{"query":"{ hello }","variables":"string"}"#, "BAD_REQUEST"),
         (r#"{"query":"{ hello }","variables":["a"]}"#, "BAD_REQUEST"),
         (r#"{"query":"{ hello }","extensions":false}"#, "BAD_REQUEST"),
+        (r#"{"query":"{ hello }","query":"mutation { bump { value } }"}"#, "BAD_REQUEST"),
+        (r#"{"query":"{ hello }","variables":{"a":[{"b":1,"b":1}]}}"#, "BAD_REQUEST"),
     ];
     for (body, code) in cases {
         for accept in [JSON, GRAPHQL] {
@@ -294,7 +296,13 @@ async fn a_gatekeeper_and_the_answer_see_what_a_layer_in_front_has_found_out() {
 #[tokio::test]
 async fn a_response_names_the_code_of_what_was_not_executed() {
     let house = House::post_only();
-    for (document, code) in [("{", Some("GRAPHQL_PARSE_FAILED")), ("{ leaks }", None), ("{ hello }", None)] {
+    let misfit = r#"{ hello echo(id: "nonsense") }"#;
+    for (document, code) in [
+        ("{", Some("GRAPHQL_PARSE_FAILED")),
+        (misfit, Some("GRAPHQL_VALIDATION_FAILED")),
+        ("{ leaks }", None),
+        ("{ hello }", None),
+    ] {
         let body = serde_json::json!({ "query": document }).to_string();
         let response = house.router().oneshot(request("POST", "/elsewhere", body, &[])).await.expect("an answer");
         let refused = response.extensions().get::<Refused>().map(|refused| refused.0.as_str());

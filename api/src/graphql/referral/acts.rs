@@ -1,14 +1,13 @@
 //! Carrying out what is asked of a referral: by whoever may, once, however often it is asked.
 
 use async_graphql::{Context, InputType, SimpleObject};
-use cross_border::council::{Caller, CouncilError, EVIDENCE_NAME_PURPOSE};
+use cross_border::council::{Beginning, Caller, CouncilError, EVIDENCE_NAME_PURPOSE};
 use cross_border::delivery::{self, DeliveryCommand};
 use cross_border::exchange::body::Evidence;
-use cross_border::exchange::{DeliveryId, EvidenceItem};
+use cross_border::exchange::{DeliveryId, Digest, EvidenceItem};
 use cross_border::referral::add_evidence::AddEvidence;
 use cross_border::referral::draft::Draft;
 use cross_border::referral::event::Drafted;
-use cross_border::referral::present::Present;
 use cross_border::referral::vocabulary::Direction;
 use cross_border::referral::{Act, Referral as State, ReferralId, Stage, Transfer};
 use domain::complaint::Complaint;
@@ -20,22 +19,18 @@ use uuid::Uuid;
 
 use super::error::command_reused;
 use super::folded::Folded;
-use super::inputs::{
-    ApproveReferralInput, HasHead as _, PresentationInput, RedriveDeliveryInput, ReferAcrossBorderInput,
-};
+use super::inputs::{ApproveReferralInput, HasHead as _, RedriveDeliveryInput, ReferAcrossBorderInput};
 use super::lists::partner_id;
 use super::object::Referral;
 use super::plan::{self, Plan, Planned};
+use super::presentation::presentation;
 use super::rights::{Deed, Look, has_role_for, may_begin, may_do, may_look, referral_id};
-use super::submission::submission;
 use crate::app::App;
 use crate::graphql::authority::{Authority, authority};
 use crate::graphql::error::{ApiError, Code};
 use crate::graphql::mutation::{body_digest, command_id, issue};
 use crate::graphql::scalars::{Position, Revision};
 
-/// How often an approval is composed anew when others change the referral meanwhile.
-const APPROVE_ATTEMPTS_MAX: u32 = 8;
 /// Most referrals of one case to one partner.
 const ATTEMPT_MAX: u16 = 100;
 
@@ -118,13 +113,18 @@ pub(super) async fn perform<I: Planned + InputType>(
     let done = match input.plan(&folded.transfer)? {
         Plan::Tell(body) => Box::pin(app.council.tell(id, command, caller, read, at, body)).await?,
         Plan::Stay(act) => Box::pin(app.council.act(id, command, caller, read, at, act)).await?,
-        Plan::Present(presentation) => {
-            let act = presented(subject_of(app, &folded.transfer).await?, presentation);
-            Box::pin(app.council.act(id, command, caller, read, at, act)).await?
+        Plan::Present(input) => {
+            let presentation = presentation(*input)?;
+            Box::pin(app.council.present(id, command, caller, read, at, presentation)).await?
         }
+        Plan::Withdraw => Box::pin(app.council.withdraw_consent(id, command, caller, read, at)).await?,
         Plan::Attach(item) if folded.transfer.stage.has_left() => {
             Box::pin(app.council.tell(id, command, caller, read, at, Evidence { item }.into())).await?
         }
+        Plan::Erase if at.is_some() => {
+            return Err(ApiError::invalid("`at` is not given: what is erased is erased when it is asked for"));
+        }
+        Plan::Erase => Box::pin(app.council.order_erasure(id, command, caller, read)).await?,
         Plan::Attach(item) => {
             let act = added(app, subject_of(app, &folded.transfer).await?, item).await?;
             Box::pin(app.council.act(id, command, caller, read, at, act)).await?
@@ -141,16 +141,6 @@ async fn subject_of(app: &App, transfer: &Transfer) -> Result<SubjectId, ApiErro
     Ok(loaded.state.case().map_or(of_referral, |case| SubjectId::in_filing(case.filing, "complainant")))
 }
 
-fn presented(subject: SubjectId, input: PresentationInput) -> Act {
-    Act::Present(Present {
-        subject,
-        age: input.age.into(),
-        retention_to: input.retention_to.0,
-        fields: input.fields.into_iter().map(Into::into).collect(),
-        onward_to: input.onward_to,
-    })
-}
-
 /// A file of a draft: its name is sealed before anything is decided.
 async fn added(app: &App, subject: SubjectId, item: EvidenceItem) -> Result<Act, ApiError> {
     let EvidenceItem { digest, name, bytes, media } = item;
@@ -160,7 +150,7 @@ async fn added(app: &App, subject: SubjectId, item: EvidenceItem) -> Result<Act,
     Ok(Act::AddEvidence(AddEvidence { digest, name, bytes, media }))
 }
 
-/// Lets a referral leave: the second pair of eyes.
+/// Lets leave what was presented: the second pair of eyes.
 pub(super) async fn approve(ctx: &Context<'_>, input: ApproveReferralInput) -> Result<ReferralPayload, ApiError> {
     let app = ctx.data_unchecked::<App>();
     let authority = authority(ctx)?;
@@ -177,31 +167,23 @@ pub(super) async fn approve(ctx: &Context<'_>, input: ApproveReferralInput) -> R
     if let Some(answer) = answered(app, id, command).await? {
         return payload(app, id, answer).await;
     }
+    let approved = Digest::parse(&input.content_digest).map_err(|error| {
+        ApiError::invalid(format!("`contentDigest` is that of the presentation that you have read: {error}"))
+    })?;
     let caller = Caller { unit: &authority.unit.id, actor: &authority.principal.subject, issue };
-    let content = input.content.unwrap_or_default();
-    let expected = head.expected_revision.map(|revision| revision.0);
-    for _ in 0..APPROVE_ATTEMPTS_MAX {
-        // Composed on the very revision that is decided upon, so that nothing comes in between.
-        let folded = Folded::seen_by(app, &authority, id).await?;
-        let submission = submission(app, &folded.transfer, content.clone()).await?;
-        let read = Some(expected.unwrap_or(folded.revision));
-        match Box::pin(app.council.submit(id, command, caller.clone(), read, submission)).await {
-            Ok(done) => return payload(app, id, done.into()).await,
-            Err(CouncilError::Stale { .. }) if expected.is_none() => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(CouncilError::Busy.into())
+    let read = head.expected_revision.map(|revision| revision.0);
+    let done = Box::pin(app.council.submit(id, command, caller, read, approved)).await?;
+    payload(app, id, done.into()).await
 }
 
-/// Begins a referral, and takes it as far as what is given allows.
+/// Begins a referral, and takes it as far as what is given allows: in one append, or not at all.
 pub(super) async fn refer(ctx: &Context<'_>, input: ReferAcrossBorderInput) -> Result<ReferralPayload, ApiError> {
     let app = ctx.data_unchecked::<App>();
     let authority = authority(ctx)?;
     may_look(&authority, Look::Referrals)?;
     may_begin(&authority)?;
     let case = ComplaintId::from_uuid(input.case_id);
-    let subject = subject_of_case(app, &authority, case).await?;
+    sees_case(app, &authority, case).await?;
     let digest = body_digest(app, &authority, "refer_across_border", &input)?;
     let command = CommandRef { id: command_id(input.command_id)?, digest };
     let issue = issue(ctx, command.id, input.on_behalf_of.clone())?;
@@ -212,30 +194,17 @@ pub(super) async fn refer(ctx: &Context<'_>, input: ReferAcrossBorderInput) -> R
         has_ended(app, before).await?;
     }
     let caller = Caller { unit: &authority.unit.id, actor: &authority.principal.subject, issue };
-    let mut steps = Vec::new();
+    let mut then = Vec::new();
     if let Some(consent) = input.consent {
-        steps.push(("consent", plan::consent(consent, &drafted)));
+        then.push(plan::consent(consent, &drafted));
     }
     if let Some(assessment) = input.assessment {
-        steps.push(("assess", plan::assessment(assessment)?));
+        then.push(plan::assessment(assessment)?);
     }
-    if let Some(presentation) = input.presentation {
-        steps.push(("present", presented(subject, presentation)));
-    }
-    let begun = Act::Draft(Box::new(Draft { drafted }));
-    let mut answer: Answer =
-        Box::pin(app.council.act(id, command, caller.clone(), None, input.at, begun)).await?.into();
-    for (step, act) in steps {
-        // Each step is a command of its own that follows from the first: asked again, all of them are found done.
-        let follow_up = CommandRef { id: command.id.follow_up(step), ..command };
-        let done = Box::pin(app.council.act(id, follow_up, caller.clone(), None, input.at, act)).await;
-        let done = done.map_err(|error| {
-            // What was done stands; the client goes on from it with the mutation of that step.
-            ApiError::from(error).with("referralId", id.to_string().into()).with("step", step.into())
-        })?;
-        answer = Answer { repeated: answer.repeated && done.repeated, ..done.into() };
-    }
-    payload(app, id, answer).await
+    let presentation = input.presentation.map(presentation).transpose()?;
+    let beginning = Beginning { draft: Draft { drafted }, then, presentation };
+    let done = Box::pin(app.council.begin(command, caller, input.at, beginning)).await?;
+    payload(app, id, done.into()).await
 }
 
 /// Another attempt follows one that was sent back or called back: the consumer's data do not leave twice for one dispute.
@@ -251,14 +220,11 @@ async fn has_ended(app: &App, before: ReferralId) -> Result<(), ApiError> {
     }
 }
 
-/// The person who filed a case that the caller sees.
-async fn subject_of_case(app: &App, authority: &Authority, case: ComplaintId) -> Result<SubjectId, ApiError> {
+/// Whether the caller sees a case.
+async fn sees_case(app: &App, authority: &Authority, case: ComplaintId) -> Result<(), ApiError> {
     let loaded = load::<Complaint>(app.log.as_ref(), &case.stream(), None).await?;
     let known = loaded.state.case().ok_or_else(|| ApiError::not_found("case"))?;
-    if !authority.sees_unit(&known.custody, &app.models)? {
-        return Err(ApiError::not_found("case"));
-    }
-    Ok(SubjectId::in_filing(known.filing, "complainant"))
+    if authority.sees_unit(&known.custody, &app.models)? { Ok(()) } else { Err(ApiError::not_found("case")) }
 }
 
 fn draft(
@@ -289,6 +255,7 @@ fn draft(
         partner,
         purpose: input.purpose.into(),
         partner_reference: None,
+        retention_to: None,
     })
 }
 

@@ -128,9 +128,15 @@ pub struct PresentationInput {
     pub fields: Vec<DataField>,
     /// To whom the recipient would pass the data on outside the three places; that is never sent on this way.
     pub onward_to: Option<String>,
+    /// What the message says beside, or instead of, what the case holds.
+    pub content: Option<ReferralContentInput>,
 }
 
-/// What the message says beside, or instead of, what the case holds. Only fields that were presented may be given.
+/// What the message says beside, or instead of, what the case holds.
+///
+/// Only of the fields that it is to hold. Texts keep
+/// their line feeds; other line ends become one, and tabs become spaces. Numbers of identity documents and bank cards, and
+/// of mobile telephones where the contact is not among the fields, keep a text from leaving.
 #[derive(Debug, Clone, Default, InputObject)]
 pub struct ReferralContentInput {
     /// The complainant's name when left out.
@@ -159,7 +165,8 @@ pub struct ReferralContentInput {
     pub rights_contact: Option<String>,
 }
 
-/// 跨境转办: begins the referral of a case to a partner council, and takes it as far as what is given allows.
+/// 跨境转办: begins the referral of a case to a partner council, and takes it as far as what is given allows: all of it
+/// at once, or nothing when one step is refused, which `step` of the error names.
 #[derive(Debug, Clone, InputObject)]
 pub struct ReferAcrossBorderInput {
     /// Chosen by you before the first attempt; the same on every retry. A repeated command answers the first answer.
@@ -193,8 +200,11 @@ referral_inputs! {
     AssessReferralInput { assessment: AssessmentInput, }
     /// 送审.
     PresentReferralInput { presentation: PresentationInput, }
-    /// 审批发出: by another person than the one who presented it.
-    ApproveReferralInput { content: Option<ReferralContentInput>, }
+    /// 审批发出: by another person than whoever presented it or added a file to it.
+    ApproveReferralInput {
+        /// The `contentDigest` of the presentation that you have read; when it was presented anew since, nothing leaves.
+        content_digest: String,
+    }
     /// 撤回转办: before sending this is the end of it; afterwards the partner is asked to erase.
     RecallReferralInput { reason: RecallReason, }
     /// 取件.
@@ -250,6 +260,8 @@ referral_inputs! {
     }
     /// 转告结果: the consumer has been told.
     AcknowledgeOutcomeInput { }
+    /// 删除: once the last day of keeping is over, or the partner has called the referral back.
+    EraseReferralInput { }
     /// 补充证据: the file itself follows by `PUT /evidence/{referralId}/{digest}`.
     AnnounceEvidenceInput {
         /// SHA-256 of the file, 64 hexadecimal digits.

@@ -3,7 +3,7 @@
 use async_graphql::{Context, Object};
 use chrono::{DateTime, Utc};
 use cross_border::partner::PartnerRegister;
-use cross_border::referral::{Action, Stage, gate};
+use cross_border::referral::{Stage, gate};
 use domain::id::ComplaintId;
 use uuid::Uuid;
 
@@ -13,14 +13,15 @@ use super::enums::{
 use super::folded::Folded;
 use super::lists::{Partner, partner};
 use super::messages::{ReferralMessageConnection, page};
+use super::mutations::mutations_of;
 use super::parts::{
-    CouncilSession, ReferralAssessment, ReferralConsent, ReferralEvidence, ReferralPresentation, ReferralStep,
-    SharedSegment,
+    CouncilSession, ReferralAssessment, ReferralConsent, ReferralEvidence, ReferralStep, SharedSegment,
 };
+use super::presentation::ReferralPresentation;
 use super::record::TransferRecord;
 use crate::app::App;
 use crate::graphql::error::{ApiError, Field};
-use crate::graphql::scalars::{Position, Revision};
+use crate::graphql::scalars::{Date, Position, Revision};
 use crate::graphql::unit::Unit;
 
 /// One hand-over of a dispute to a partner council or from one.
@@ -110,6 +111,31 @@ impl Referral {
         }
     }
 
+    /// After a recall: whether the data had left. Where nothing had, nobody is asked and nothing is to be erased.
+    async fn recalled_after_sending(&self) -> Option<bool> {
+        match self.folded.transfer.stage {
+            Stage::Recalled { after_sending, .. } => Some(after_sending),
+            _ => None,
+        }
+    }
+
+    /// The last day on which the receiving council may keep the data; null before they have left.
+    async fn retention_to(&self) -> Option<Date> {
+        self.folded.transfer.retention_to().map(Date)
+    }
+
+    /// Whether what lay here was erased: all that was received, or the files that were kept for the referral alone.
+    async fn data_erased(&self) -> bool {
+        self.folded.transfer.erasure.done.is_some()
+    }
+
+    /// Why data that should be gone are not, by its code: `not-ended` or `outstanding`. They go when the referral has
+    /// ended and its messages have got through, or when a head orders it with `eraseReferral`.
+    async fn erasure_held_for(&self) -> Option<&'static str> {
+        let erasure = &self.folded.transfer.erasure;
+        erasure.held.filter(|_| erasure.done.is_none()).map(|why| why.code())
+    }
+
     /// The receiving council's own number.
     async fn reference(&self) -> Option<&str> {
         self.folded.transfer.reference.as_deref()
@@ -130,7 +156,7 @@ impl Referral {
 
     /// The mutations that are allowed now, to somebody with the right role in our council.
     async fn allowed_actions(&self) -> Vec<&'static str> {
-        self.folded.transfer.allowed().into_iter().filter_map(mutation_of).collect()
+        mutations_of(&self.folded.transfer.allowed())
     }
 
     /// The gates that would be shut if it were approved now, by their codes; none for what is sent already.
@@ -152,7 +178,7 @@ impl Referral {
     }
 
     async fn presentation(&self) -> Option<ReferralPresentation> {
-        self.folded.transfer.presented.as_ref().map(Into::into)
+        self.folded.transfer.presented.as_ref().map(ReferralPresentation::new)
     }
 
     /// The whole basis of the transfer, once it was sent from here.
@@ -206,36 +232,5 @@ impl Referral {
         let known = PartnerRegister::builtin().get(&self.folded.transfer.drafted.partner);
         let council = known.ok_or_else(|| ApiError::not_found("partner"))?;
         Ok(partner(ctx.data_unchecked::<App>(), council))
-    }
-}
-
-/// The mutation by which a person does this; what happens by itself is none.
-fn mutation_of(action: Action) -> Option<&'static str> {
-    match action {
-        Action::Submit => Some("approveReferral"),
-        Action::AddEvidence => Some("announceEvidence"),
-        Action::StoreEvidence
-        | Action::RecordScan
-        | Action::RecordDelivery
-        | Action::AnswerRecall
-        | Action::Remind
-        | Action::Escalate => None,
-        told_by_name => Some(told_by_name.code()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::graphql::sdl;
-
-    #[test]
-    fn every_allowed_action_is_a_mutation_of_the_schema() {
-        let sdl = sdl();
-        for action in Action::ALL {
-            if let Some(name) = mutation_of(*action) {
-                assert!(sdl.contains(&format!("\t{name}(input: ")), "{name}");
-            }
-        }
     }
 }

@@ -10,8 +10,8 @@ use cross_border::referral::state::{Consent, EvidenceState, SessionState, StepCl
 use uuid::Uuid;
 
 use super::enums::{
-    AgeBand, ConsentChannel, CouncilSessionResult, DataField, Language, LegalRoute, Place, ReferralPurpose,
-    ReferralSide, ReferralStepName, ScanState, SessionForm,
+    ConsentChannel, CouncilSessionResult, DataField, Language, LegalRoute, Place, ReferralPurpose, ReferralSide,
+    ReferralStepName, ScanState, SessionForm,
 };
 use super::messages::open;
 use crate::graphql::case::Money;
@@ -121,29 +121,6 @@ impl From<&event::Assessed> for ReferralAssessment {
             instrument: instrument.map(Into::into),
             impact: impact.map(Into::into),
             important_data,
-        }
-    }
-}
-
-/// 送审: what is to leave, as it was laid before a second person.
-#[derive(Debug, Clone, SimpleObject)]
-pub struct ReferralPresentation {
-    /// Work id of the first person.
-    pub by: String,
-    pub age: AgeBand,
-    pub retention_to: Date,
-    pub fields: Vec<DataField>,
-    pub onward_to: Option<String>,
-}
-
-impl From<&event::Presented> for ReferralPresentation {
-    fn from(presented: &event::Presented) -> Self {
-        Self {
-            by: presented.by.clone(),
-            age: presented.age.into(),
-            retention_to: Date(presented.retention_to),
-            fields: presented.fields.iter().map(|field| (*field).into()).collect(),
-            onward_to: presented.onward_to.clone(),
         }
     }
 }

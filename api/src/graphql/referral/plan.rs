@@ -8,15 +8,14 @@ use cross_border::exchange::{Body, Digest, EvidenceItem, LangText, SessionId};
 use cross_border::referral::assess::Assess;
 use cross_border::referral::capture_consent::CaptureConsent;
 use cross_border::referral::event;
-use cross_border::referral::withdraw_consent::WithdrawConsent;
 use cross_border::referral::{Act, Transfer, recall};
 use domain::money;
 
 use super::inputs::{
     AcknowledgeOutcomeInput, AcknowledgeReferralInput, AnnounceEvidenceInput, AnswerOfferInput, AssessReferralInput,
-    AssessmentInput, ConsentInput, HasHead, InstrumentInput, LangTextInput, OfferSessionInput, PresentReferralInput,
-    PresentationInput, RecallReferralInput, RecordConsentInput, RecordCouncilSessionInput, ReportOutcomeInput,
-    ReportProgressInput, RetrieveReferralInput, ReturnReferralInput, WithdrawConsentInput,
+    AssessmentInput, ConsentInput, EraseReferralInput, HasHead, InstrumentInput, LangTextInput, OfferSessionInput,
+    PresentReferralInput, PresentationInput, RecallReferralInput, RecordConsentInput, RecordCouncilSessionInput,
+    ReportOutcomeInput, ReportProgressInput, RetrieveReferralInput, ReturnReferralInput, WithdrawConsentInput,
 };
 use super::rights::Deed;
 use crate::graphql::case::MoneyInput;
@@ -30,9 +29,13 @@ pub enum Plan {
     /// What the partner is told, which is the act.
     Tell(Body),
     /// A second person is to look at it.
-    Present(PresentationInput),
+    Present(Box<PresentationInput>),
+    /// The consumer does not agree any more.
+    Withdraw,
     /// A file belongs to it.
     Attach(EvidenceItem),
+    /// What was received for it, or is kept for it alone, is to go.
+    Erase,
 }
 
 /// An input that is an act on a referral.
@@ -62,9 +65,9 @@ macro_rules! plans {
 
 plans! {
     RecordConsentInput: Prepare, |input, transfer| Plan::Stay(consent(input.consent, &transfer.drafted));
-    WithdrawConsentInput: WithdrawConsent, |_, _| Plan::Stay(Act::WithdrawConsent(WithdrawConsent {}));
+    WithdrawConsentInput: WithdrawConsent, |_, _| Plan::Withdraw;
     AssessReferralInput: Prepare, |input, _| Plan::Stay(assessment(input.assessment)?);
-    PresentReferralInput: Prepare, |input, _| Plan::Present(input.presentation);
+    PresentReferralInput: Prepare, |input, _| Plan::Present(Box::new(input.presentation));
     RecallReferralInput: Tell, |input, transfer| {
         let reason = input.reason.into();
         // What has not left is not the partner's business.
@@ -123,6 +126,7 @@ plans! {
     );
     AcknowledgeOutcomeInput: Tell, |_, _| Plan::Tell(OutcomeAcknowledgement {}.into());
     AnnounceEvidenceInput: Prepare, |input, _| Plan::Attach(evidence(input)?);
+    EraseReferralInput: Approve, |_, _| Plan::Erase;
 }
 
 /// A consent as a client writes it, for this partner.
@@ -196,6 +200,6 @@ pub(super) fn amount(input: Option<MoneyInput>) -> Result<Option<money::Money>, 
 
 impl From<LangTextInput> for LangText {
     fn from(input: LangTextInput) -> Self {
-        Self { lang: input.lang.into(), text: input.text }
+        Self::typed(input.lang.into(), &input.text)
     }
 }

@@ -33,7 +33,7 @@ pub enum Deed {
     Prepare,
     /// The consumer withdraws; that must be as easy as consenting (PIPL Art. 15).
     WithdrawConsent,
-    /// Sending: the second pair of eyes.
+    /// Sending: the second pair of eyes. And erasing what is due in spite of what holds it back.
     Approve,
     /// Whatever is told to the partner once it is sent.
     Tell,

@@ -18,8 +18,10 @@ pub struct Mutation;
 /// Each mutation delivers one signed message and is answered with a signed receipt. Repeating it does no harm: the
 /// answer is the same receipt. Keep the receipt; it proves that the message was taken, and when.
 ///
-/// An answer with an error means that nothing was stored. `extensions.retryable` says whether the same message can
-/// succeed later; then repeat it with the same `delivery` and a new request signature.
+/// A request carries one of them; a second one at the root is answered `TOO_MANY_MUTATION_FIELDS`, and then none is
+/// carried out. An answer with an error means that nothing was stored; after `TIMEOUT` and `INTERNAL` it may have been,
+/// and the same message again tells. `extensions.retryable` says whether it can succeed later; then repeat it with the
+/// same `delivery` and a new request signature.
 #[Object]
 impl Mutation {
     /// Hands a dispute over (转办): the origin's first message of a referral, always at sequence 1.

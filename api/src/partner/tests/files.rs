@@ -1,9 +1,10 @@
-use axum::http::{Method, StatusCode};
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
 use cross_border::exchange::Digest;
 use serde_json::{Value, json};
 
 use crate::partner::PartnerEdge;
-use crate::partner::testing::{Author, GUANGDONG, House, MACAO, submission, text_file};
+use crate::partner::testing::{Author, GUANGDONG, HOST, House, MACAO, submission, text_file};
 
 /// A house that has a submission which announces one file.
 async fn announced(options: PartnerEdge) -> (House, Author) {
@@ -84,7 +85,9 @@ async fn a_file_at_the_limit_is_read_and_one_past_it_is_not() {
     let mut long = bytes;
     long.push(b'\n');
     let reply = house.file(GUANGDONG, Method::PUT, author.shared, &item.digest, &long).await;
-    assert_eq!((reply.status, reply.code().as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE"));
+    assert_eq!((reply.status, reply.code().as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "EVIDENCE_TOO_LARGE"));
+    assert_eq!((&reply.extensions()["retryable"], reply.header("cache-control")), (&json!(false), "no-store"));
+    assert_eq!(house.journal().await, ["EVIDENCE_TOO_LARGE"]);
 }
 
 #[tokio::test]
@@ -100,5 +103,10 @@ async fn a_path_that_names_nothing_is_refused_and_other_methods_too() {
     assert_eq!(house.journal().await, ["INVALID", "INVALID"]);
     let path = format!("/partner/evidence/{}/{digest}", author.shared);
     let reply = house.send(house.signed(&key, &Method::DELETE, &path, Vec::new())).await;
-    assert_eq!(reply.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!((reply.status, reply.code().as_str()), (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"));
+    assert!(reply.header("allow").contains("PUT"), "{}", reply.header("allow"));
+    assert_eq!(house.journal().await.last().map(String::as_str), Some("METHOD_NOT_ALLOWED"));
+    // Who has not shown who it is learns not even that.
+    let unsigned = Request::delete(path.as_str()).header("host", HOST).body(Body::empty()).unwrap();
+    assert_eq!(house.send(unsigned).await.code(), "SIGNATURE_MISSING");
 }

@@ -153,6 +153,29 @@ async fn what_was_signed_before_the_start_is_refused_for_now() {
 }
 
 #[tokio::test]
+async fn what_was_used_before_a_restart_is_not_good_once_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let restarted = || {
+        let signatures_file = Some(folder.path().join("signatures.json"));
+        House::with(PartnerEdge { signatures_file, ..PartnerEdge::default() }, &[], &[])
+    };
+    let house = restarted();
+    // The partner's clock is ahead of ours, by less than what is borne with.
+    house.clock.advance(20);
+    let (parts, _) = house.asked(GUANGDONG, WHO, json!({})).into_parts();
+    house.clock.advance(-20);
+    let body = json!({ "query": WHO, "variables": {} }).to_string();
+    let ahead = || Request::from_parts(parts.clone(), Body::from(body.clone()));
+    assert_eq!(house.send(ahead()).await.status, StatusCode::OK);
+
+    let house = restarted();
+    let reply = house.send(ahead()).await;
+    assert_refused(&house, &reply, StatusCode::SERVICE_UNAVAILABLE, RefusalCode::Unavailable).await;
+    house.clock.advance(21);
+    assert_eq!(house.ask(GUANGDONG, WHO, json!({})).await.status, StatusCode::OK, "what it signs anew is let in");
+}
+
+#[tokio::test]
 async fn a_body_at_the_limit_is_read_and_one_past_it_is_not() {
     let body_bytes_max = who().len();
     let limits = EdgeLimits { body_bytes_max, ..EdgeLimits::default() };
@@ -277,6 +300,66 @@ async fn what_was_signed_for_another_council_is_not_for_us() {
     request.headers_mut().insert("host", host.parse().unwrap());
     let reply = house.send(with_certificate(request, &Digest::of(b"mo"))).await;
     assert_refused(&house, &reply, StatusCode::MISDIRECTED_REQUEST, RefusalCode::WrongRecipient).await;
+}
+
+#[tokio::test]
+async fn a_request_that_names_two_hosts_is_for_nobody() {
+    let public_url = Some(format!("http://{HOST}"));
+    for options in [PartnerEdge::default(), PartnerEdge { public_url, ..PartnerEdge::default() }] {
+        let house = House::with(options, &[], &[]);
+        let mut twice = house.asked(GUANGDONG, WHO, json!({}));
+        twice.headers_mut().append("host", "exchange.mo.example".parse().unwrap());
+        let mut apart = house.asked(GUANGDONG, WHO, json!({}));
+        *apart.uri_mut() = format!("http://exchange.mo.example{GRAPHQL_PATH}").parse().unwrap();
+        for request in [twice, apart] {
+            let reply = house.send(request).await;
+            assert_refused(&house, &reply, StatusCode::BAD_REQUEST, RefusalCode::Invalid).await;
+        }
+        // The whole address in the first line is as good as `Host`, and both may say the same.
+        let mut whole = house.asked(GUANGDONG, WHO, json!({}));
+        *whole.uri_mut() = format!("http://{HOST}{GRAPHQL_PATH}").parse().unwrap();
+        assert_eq!(house.send(whole).await.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_can_be_read_in_two_ways_is_refused() {
+    let house = House::new();
+    let key = signing_key(GUANGDONG, 0);
+    for body in [
+        format!(r#"{{"query":"{WHO}","query":"{{ serverInfo {{ time }} }}"}}"#),
+        format!(r#"{{"query":"{WHO}","variables":{{"a":{{"b":1,"b":2}}}}}}"#),
+    ] {
+        let reply = house.send(house.signed(&key, &Method::POST, GRAPHQL_PATH, body.into_bytes())).await;
+        assert_eq!((reply.status, reply.code().as_str()), (StatusCode::BAD_REQUEST, "BAD_REQUEST"));
+    }
+    assert_eq!(house.journal().await, ["BAD_REQUEST", "BAD_REQUEST"]);
+}
+
+#[tokio::test]
+async fn a_request_carries_one_mutation() {
+    let house = House::new();
+    let two = "mutation { a: recordReceipts(receipts: []) b: recordReceipts(receipts: []) }";
+    let reply = house.ask(GUANGDONG, two, json!({})).await;
+    assert_eq!(reply.code(), "TOO_MANY_MUTATION_FIELDS");
+    assert!(reply.json().get("data").is_none(), "neither was carried out");
+    assert_eq!(house.journal().await, ["TOO_MANY_MUTATION_FIELDS"]);
+    let one = house.ask(GUANGDONG, "mutation { recordReceipts(receipts: []) __typename }", json!({})).await;
+    assert_eq!(one.data()["recordReceipts"], 0);
+}
+
+#[tokio::test]
+async fn an_argument_that_does_not_fit_is_journaled_though_other_fields_are_answered() {
+    let house = House::new();
+    for (document, variables) in [
+        ("{ messages(first: 99999999999) { atEnd } }", json!({})),
+        ("query($first: Int) { messages(first: $first) { atEnd } }", json!({ "first": 99_999_999_999_u64 })),
+        ("{ serverInfo { council } messages(first: 99999999999) { atEnd } }", json!({})),
+    ] {
+        let reply = house.ask(GUANGDONG, document, variables).await;
+        assert_eq!((reply.status, reply.code().as_str()), (StatusCode::OK, "GRAPHQL_VALIDATION_FAILED"), "{document}");
+    }
+    assert_eq!(house.journal().await, ["GRAPHQL_VALIDATION_FAILED"; 3]);
 }
 
 #[tokio::test]

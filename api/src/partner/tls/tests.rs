@@ -4,9 +4,12 @@ use axum::routing::get;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio_rustls::TlsConnector;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::listen::{self, Limits};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -50,11 +53,22 @@ impl Identity {
     }
 }
 
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+const LIMITS: Limits = Limits { header_timeout: PATIENCE, connections_max: 64, connections_per_address_max: 64 };
+
 /// A listener of `localhost` that lets in whom the authority has issued a certificate.
 async fn listener(authority: &Authority) -> TlsListener {
+    bounded(authority, LIMITS).await
+}
+
+async fn bounded(authority: &Authority, limits: Limits) -> TlsListener {
     let server = authority.issue("localhost");
     let config = build(provider(), authority.roots(), server.chain(), server.key()).unwrap();
-    TlsListener::new(TcpListener::bind("127.0.0.1:0").await.unwrap(), config)
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    TlsListener::new(TcpArrivals::new(tcp, Turnstile::new("partners", limits)), config)
 }
 
 /// Serves the fingerprint of whoever asks.
@@ -64,22 +78,25 @@ fn serve(listener: TlsListener) -> SocketAddr {
         "/who",
         get(|ConnectInfo(peer): ConnectInfo<TlsPeer>| async move { peer.certificate.unwrap().to_string() }),
     );
-    tokio::spawn(async move {
-        axum::serve(listener, router.into_make_service_with_connect_info::<TlsPeer>()).await.unwrap();
-    });
+    tokio::spawn(listen::serve(listener, router, CancellationToken::new()));
     addr
 }
 
-/// Asks who we are, with a certificate or without; the body of the answer.
-async fn ask(addr: SocketAddr, trusting: &Authority, identity: Option<&Identity>) -> io::Result<String> {
+/// A client with a certificate or without.
+fn client(trusting: &Authority, identity: Option<&Identity>) -> ClientConfig {
     let client = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(trusting.roots());
-    let client = match identity {
+    match identity {
         Some(identity) => client.with_client_auth_cert(identity.chain(), identity.key()).unwrap(),
         None => client.with_no_client_auth(),
-    };
+    }
+}
+
+/// Asks who we are, with a certificate or without; the body of the answer.
+async fn ask(addr: SocketAddr, trusting: &Authority, identity: Option<&Identity>) -> io::Result<String> {
+    let client = client(trusting, identity);
     let tcp = TcpStream::connect(addr).await?;
     let name = ServerName::try_from("localhost").unwrap();
     let mut stream = TlsConnector::from(Arc::new(client)).connect(name, tcp).await?;
@@ -137,6 +154,38 @@ async fn a_handshake_that_takes_too_long_is_given_up() {
     let mut silent = TcpStream::connect(addr).await.unwrap();
     let mut rest = Vec::new();
     let closed = tokio::time::timeout(PATIENCE, silent.read_to_end(&mut rest)).await.expect("in time");
+    assert!(rest.is_empty(), "{closed:?}");
+}
+
+#[tokio::test]
+async fn a_handshake_counts_for_its_address_and_no_longer_than_it_lasts() {
+    let authority = Authority::new();
+    let mut listener = bounded(&authority, Limits { connections_per_address_max: 1, ..LIMITS }).await;
+    listener.patience = Duration::from_millis(500);
+    let turnstile = Arc::clone(listener.turnstile());
+    let identity = authority.issue("hk.example");
+    let addr = serve(listener);
+    let mut silent = TcpStream::connect(addr).await.unwrap();
+    assert!(ask(addr, &authority, Some(&identity)).await.is_err(), "the address has what it may have");
+    assert_eq!(turnstile.connections().refused, 1);
+    let mut rest = Vec::new();
+    let closed = tokio::time::timeout(PATIENCE, silent.read_to_end(&mut rest)).await.expect("in time");
+    assert!(rest.is_empty(), "{closed:?}");
+    assert!(ask(addr, &authority, Some(&identity)).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_client_that_asks_nothing_after_its_handshake_is_closed() {
+    let authority = Authority::new();
+    let addr = serve(bounded(&authority, Limits { header_timeout: Duration::from_millis(100), ..LIMITS }).await);
+    let identity = authority.issue("hk.example");
+    let client = client(&authority, Some(&identity));
+    let tcp = TcpStream::connect(addr).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut stream = TlsConnector::from(Arc::new(client)).connect(name, tcp).await.unwrap();
+    stream.write_all(b"GET /who HTTP/1.1\r\n").await.unwrap();
+    let mut rest = Vec::new();
+    let closed = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("in time");
     assert!(rest.is_empty(), "{closed:?}");
 }
 

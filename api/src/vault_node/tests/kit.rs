@@ -14,9 +14,12 @@ use event_log::vault::{MasterKey, OpenError, SharedOptions, SubjectVault};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::config::TelemetryConfig;
 use crate::config::{VaultNodeConfig, VaultRole};
+use crate::metrics::Metrics;
 use crate::partner::tls::TlsFiles;
 use crate::shutdown::Shutdown;
+use crate::telemetry;
 use crate::vault_node::node::VaultNode;
 use crate::vault_node::remote::{RemoteKeys, RemoteOptions};
 use crate::vault_node::server;
@@ -44,7 +47,8 @@ impl Served {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let node = server::open(&folder.join("vault.sqlite"), config, true).unwrap();
         let shutdown = Shutdown::new();
-        let serving = server::serve(&shutdown, config, Arc::clone(&node));
+        let metrics = Metrics::new(telemetry::resource(&TelemetryConfig::default())).unwrap();
+        let serving = server::serve(&shutdown, config, Arc::clone(&node), &metrics);
         let (addr, is_tls) = runtime.block_on(serving).unwrap();
         Self { runtime, shutdown, node, addr, is_tls }
     }

@@ -121,10 +121,8 @@ async fn no_key_is_in_the_log_nor_in_a_refusal() {
     let routes = routes(folder.path(), &config());
     let kept = Kept::default();
     let writer = kept.clone();
-    let log = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
+    let log =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
     let listening = tracing::subscriber::set_default(log);
     let insert = |subject: &str| json!({ "at": 7, "keys": [{ "subject": subject, "wrapped": key() }] }).to_string();
     ask(&routes, INSERT_MISSING, insert(&subject("a").to_string())).await;

@@ -7,7 +7,9 @@ use event_log::vault::{Opened, SubjectVault, VaultError};
 use super::super::MESSAGE_PURPOSE;
 use super::super::act_of::{act_of, evidence_of};
 use crate::exchange::{Body, EvidenceItem, Message, MessageError};
+use crate::referral::Act;
 use crate::referral::add_evidence::AddEvidence;
+use crate::referral::pass_over::PassOver;
 use crate::referral::receive::Effect;
 
 /// What is sealed together.
@@ -34,20 +36,16 @@ pub(super) struct SealedMessage {
     pub(super) effects: Vec<Effect>,
 }
 
-/// Why a parked message cannot take effect.
-pub(super) enum Unreadable {
-    /// The person was erased while it waited.
-    Erased,
-    Message(MessageError),
-}
-
 /// Seals everything under the key of `subject`; when that is destroyed, under the key of `instead`, where there is one.
+///
+/// A message whose person was erased while it waited has no effect: nobody knows any more what it said, and what stands
+/// behind it must not wait for ever.
 pub(super) fn seal_all(
     vault: &SubjectVault,
     subject: SubjectId,
     instead: Option<SubjectId>,
     parts: &Parts,
-) -> Result<Result<SealedMessage, Unreadable>, VaultError> {
+) -> Result<Result<SealedMessage, MessageError>, VaultError> {
     let mut bodies = Vec::new();
     for (sequence, waiting) in &parts.waiting {
         match read(vault, waiting)? {
@@ -62,14 +60,15 @@ pub(super) fn seal_all(
     Ok(Ok(sealed))
 }
 
-fn read(vault: &SubjectVault, waiting: &Waiting) -> Result<Result<Body, Unreadable>, VaultError> {
+/// What a message says; `None` when its text is erased.
+fn read(vault: &SubjectVault, waiting: &Waiting) -> Result<Result<Option<Body>, MessageError>, VaultError> {
     let content = match waiting {
-        Waiting::Here(body) => return Ok(Ok(body.clone())),
+        Waiting::Here(body) => return Ok(Ok(Some(body.clone()))),
         Waiting::Sealed(content) => content,
     };
     Ok(match vault.open_sealed(content.subject, MESSAGE_PURPOSE, content)? {
-        Opened::Plain(text) => Message::parse(&text).map(|message| message.body).map_err(Unreadable::Message),
-        Opened::Erased => Err(Unreadable::Erased),
+        Opened::Plain(text) => Message::parse(&text).map(|message| Some(message.body)),
+        Opened::Erased => Ok(None),
     })
 }
 
@@ -77,17 +76,19 @@ fn seal_under(
     vault: &SubjectVault,
     subject: SubjectId,
     parts: &Parts,
-    bodies: &[(u32, Body)],
+    bodies: &[(u32, Option<Body>)],
 ) -> Result<SealedMessage, VaultError> {
     let seal = |purpose: &'static str, text: &str| vault.seal(subject, purpose, text);
     let content = seal(MESSAGE_PURPOSE, &parts.text)?;
     let evidence = parts.evidence.iter().map(|item| evidence_of(item, &seal)).collect::<Result<Vec<_>, _>>()?;
     let mut effects = Vec::new();
     for (sequence, body) in bodies {
+        let act = match body {
+            Some(body) => act_of(body, &seal)?,
+            None => Some(Act::PassOver(PassOver {})),
+        };
         // A submission has no act: it opens the referral.
-        if let Some(act) = act_of(body, &seal)? {
-            effects.push(Effect { sequence: *sequence, act });
-        }
+        effects.extend(act.map(|act| Effect { sequence: *sequence, act }));
     }
     Ok(SealedMessage { content, evidence, effects })
 }

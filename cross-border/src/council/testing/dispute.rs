@@ -1,5 +1,6 @@
 //! A dispute with everything that a filing can hold, and its way up to the submission.
 
+use chrono::NaiveDate;
 use domain::complaint::event::Respondent;
 use domain::complaint::register::Register;
 use domain::complaint::{Act as ComplaintAct, Complaint, ComplaintCommand};
@@ -8,19 +9,18 @@ use domain::id::{ComplaintId, FilingId, SubjectId};
 use domain::money::{Currency, Money};
 use domain::region::RegionCode;
 use domain::vocabulary::{Category, Channel};
-use event_log::execute::{Issue, execute};
+use event_log::execute::{Done, Issue, execute};
 
 use super::{FIRST, MACAO, Node, SECOND, day, text};
-use crate::council::Ask;
-use crate::exchange::{AgeBand, Purchase};
+use crate::council::{Ask, CouncilError, Given, Presentation};
+use crate::exchange::{AgeBand, Digest, Purchase};
 use crate::partner::{Language, PartnerId, Place};
 use crate::referral::assess::Assess;
 use crate::referral::capture_consent::CaptureConsent;
 use crate::referral::draft::Draft;
 use crate::referral::event::{Assessed, ConsentCaptured, Drafted, Filed, ImpactAssessment, Instrument};
-use crate::referral::present::Present;
 use crate::referral::vocabulary::{ConsentChannel, DataField, Direction, LegalRoute, Purpose};
-use crate::referral::{Act, ReferralId};
+use crate::referral::{Act, Referral, ReferralId};
 
 /// What must never stand in a log in clear.
 pub(crate) const NAME: &str = "陈大文";
@@ -80,49 +80,67 @@ impl Node {
 
     /// Drafted, consented to, assessed and presented: only the second person is missing.
     pub(crate) async fn prepare(&self, to: &PartnerId) -> ReferralId {
-        let complaint = self.file_complaint().await;
-        let id = ReferralId::outbound(complaint, to, 1);
+        self.file_complaint().await;
+        let draft = self.draft(to);
+        let id = draft.drafted.referral;
+        for act in [
+            Act::Draft(Box::new(draft)),
+            Act::CaptureConsent(Box::new(CaptureConsent { consent: consent(to) })),
+            Act::Assess(Box::new(Assess { assessed: assessed(self.council.place(), to) })),
+        ] {
+            self.act(id, FIRST, act).await.unwrap();
+        }
+        self.lay(id, ask(self.council.place(), to)).await.unwrap();
+        id
+    }
+
+    /// The referral of its complaint, before anything is known of it.
+    pub(crate) fn draft(&self, to: &PartnerId) -> Draft {
         let drafted = Drafted {
-            referral: id,
+            referral: ReferralId::outbound(self.complaint(), to, 1),
             direction: Direction::Outbound,
-            complaint: Some(complaint),
+            complaint: Some(self.complaint()),
             council: self.unit.clone(),
             seat: seat(self.council.place()),
             partner: to.clone(),
             purpose: Purpose::Conciliation,
             partner_reference: None,
+            retention_to: None,
         };
-        let filing = FilingId::derived(self.own().as_str(), "1");
-        let present = Present {
-            subject: SubjectId::in_filing(filing, "complainant"),
-            age: AgeBand::Adult,
-            retention_to: day("2027-05-18"),
-            fields: fields(),
-            onward_to: None,
-        };
-        for act in [
-            Act::Draft(Box::new(Draft { drafted })),
-            Act::CaptureConsent(Box::new(CaptureConsent { consent: consent(to) })),
-            Act::Assess(Box::new(Assess { assessed: assessed(self.council.place(), to) })),
-            Act::Present(present),
-        ] {
-            self.act(id, FIRST, act).await.unwrap();
-        }
-        id
+        Draft { drafted }
     }
 
-    /// Prepared, composed and let go by the second person.
+    /// Prepared, and let go by the second person.
     pub(crate) async fn submit(&self, to: &PartnerId) -> ReferralId {
         let id = self.prepare(to).await;
-        self.approve(id, ask(self.council.place(), to)).await;
+        self.let_go(id, SECOND).await.unwrap();
         id
     }
 
-    /// The second person lets a prepared referral go, with what is asked for.
+    /// What is asked for is laid before the second person, who lets it go.
     pub(crate) async fn approve(&self, id: ReferralId, ask: Ask) {
-        let submission = self.council.compose(self.complaint(), ask).await.unwrap();
-        let caller = self.caller(SECOND);
-        self.council.submit(id, self.command(), caller, None, submission).await.unwrap();
+        self.lay(id, ask).await.unwrap();
+        self.let_go(id, SECOND).await.unwrap();
+    }
+
+    /// Lays what is asked for before the second person; it takes the place of what was laid there before.
+    pub(crate) async fn lay(&self, id: ReferralId, ask: Ask) -> Result<Done<Referral>, CouncilError> {
+        let presentation = presentation(ask.retention_to);
+        let submission = self.council.compose(self.complaint(), ask).await?;
+        let act = self.council.laid(&self.transfer(id).await, &presentation, submission).await?;
+        self.act(id, FIRST, act).await
+    }
+
+    /// Somebody lets go what is presented now.
+    pub(crate) async fn let_go(&self, id: ReferralId, actor: &str) -> Result<Done<Referral>, CouncilError> {
+        let approved = self.shown(id).await;
+        self.council.submit(id, self.command(), self.caller(actor), None, approved).await
+    }
+
+    /// The digest of what is presented now.
+    pub(crate) async fn shown(&self, id: ReferralId) -> Digest {
+        let presented = self.transfer(id).await.presented.unwrap();
+        presented.content.unwrap().digest
     }
 
     pub(crate) fn complaint(&self) -> ComplaintId {
@@ -153,7 +171,12 @@ pub(crate) fn fields() -> Vec<DataField> {
     ]
 }
 
-fn consent(to: &PartnerId) -> ConsentCaptured {
+/// The whole of it, with nothing given beside the case.
+pub(crate) fn presentation(retention_to: NaiveDate) -> Presentation {
+    Presentation { age: AgeBand::Adult, retention_to, fields: fields(), onward_to: None, given: Given::default() }
+}
+
+pub(crate) fn consent(to: &PartnerId) -> ConsentCaptured {
     ConsentCaptured {
         consent: "C-1".to_owned(),
         text_version: "2026-1".to_owned(),
@@ -177,7 +200,7 @@ fn route(from: Place, to: &PartnerId) -> LegalRoute {
     }
 }
 
-fn assessed(from: Place, to: &PartnerId) -> Assessed {
+pub(crate) fn assessed(from: Place, to: &PartnerId) -> Assessed {
     let instrument = Instrument {
         number: "SCC-2026-1".to_owned(),
         valid_from: day("2026-01-01"),

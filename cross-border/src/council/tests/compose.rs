@@ -55,9 +55,10 @@ async fn what_the_partner_does_not_take_is_left_to_the_gate_that_names_it() {
     let mut ask = ask(origin.council.place(), pair.target.own());
     ask.fields.push(DataField::ConsumerLanguage);
     ask.language = Some(Language::Portuguese);
-    let submission = origin.council.compose(origin.complaint(), ask).await.unwrap();
+    let submission = origin.council.compose(origin.complaint(), ask.clone()).await.unwrap();
     assert!(submission.fields().contains(&DataField::ConsumerLanguage));
-    let refused = origin.council.submit(here, origin.command(), origin.caller(SECOND), None, submission).await;
+    origin.lay(here, ask).await.unwrap();
+    let refused = origin.let_go(here, SECOND).await;
     let Err(CouncilError::Rejected(Rejection::Gates(gates))) = refused else { panic!("{refused:?}") };
     assert!(gates.contains(&Gate::FieldNotTakenByPartner), "{gates:?}");
     assert!(origin.outbox(here).is_empty());

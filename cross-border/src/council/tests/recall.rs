@@ -2,10 +2,12 @@
 
 use chrono::Duration;
 use domain::id::SubjectId;
+use event_log::execute::{Issue, execute};
 
 use crate::council::testing::dispute::NOTE;
 use crate::council::testing::{FIRST, Node, Pair, text};
-use crate::council::{CouncilError, SweepReport};
+use crate::council::{CouncilError, SYSTEM_ACTOR, SweepReport};
+use crate::delivery::{Delivery, DeliveryCommand};
 use crate::exchange::body::{Acknowledgement, Outcome, OutcomeAcknowledgement, Progress, Return};
 use crate::exchange::{MessageKind, RefusalCode, Side, Step};
 use crate::index::OutboxRow;
@@ -28,6 +30,16 @@ async fn withdraw(pair: &Pair, here: ReferralId) {
 
 fn noted(kind: ProgressKind) -> Progress {
     Progress { progress: kind, note: Some(text(Language::TraditionalHongKong, NOTE)) }
+}
+
+/// A worker takes the right to try.
+async fn lease(node: &Node, row: &OutboxRow) {
+    let council = &node.council;
+    let until = node.clock.now() + Duration::seconds(60);
+    let body = DeliveryCommand::Lease { holder: "worker-1".to_owned(), until };
+    let ctx = council.context(&node.unit, SYSTEM_ACTOR);
+    let (log, stream) = (node.log.as_ref(), row.delivery.stream());
+    execute::<Delivery>(log, &stream, node.command(), &Issue::default(), None, &ctx, body).await.unwrap();
 }
 
 /// What can still be read of each message.
@@ -82,7 +94,7 @@ async fn what_was_sent_back_is_erased_as_well() {
 }
 
 #[tokio::test]
-async fn what_was_said_before_reaches_the_other_end_first_but_no_longer_than_the_answer_may_take() {
+async fn what_was_said_before_reaches_the_other_end_first_or_a_person_decides() {
     let pair = Pair::new();
     let (here, there) = pair.delivered().await;
     pair.target.tell(there, Acknowledgement { reference: "T-9".to_owned() }).await.unwrap();
@@ -94,12 +106,22 @@ async fn what_was_said_before_reaches_the_other_end_first_but_no_longer_than_the
     assert!(readable(&pair.target, there).await.iter().all(|(_, readable)| *readable));
 
     let by = pair.target.transfer(there).await.clocks[&Step::RecallAnswer].by;
-    while domain::day::local_day(pair.clock.now()) < by {
+    while domain::day::local_day(pair.clock.now()) <= by + Duration::days(7) {
         assert_eq!(sweep(&pair.target).await.waiting, 1);
         pair.clock.advance(Duration::days(1));
     }
+    // Then a person decides: what was said is never brought any more, and the partner is answered.
     let report = sweep(&pair.target).await;
-    assert_eq!((report.waiting, report.erased), (0, 1));
+    assert_eq!((report.waiting, report.held, report.erased), (0, 1, 0));
+    assert!(readable(&pair.target, there).await.iter().all(|(_, readable)| *readable));
+    let (target, command) = (&pair.target, pair.target.command());
+    target.council.order_erasure(there, command, target.caller(FIRST), None).await.unwrap();
+    assert_eq!(sweep(target).await.erased, 1);
+    let (said, answer) = (target.outbox(there).remove(0), target.outbox(there).remove(1));
+    assert_eq!(target.council.issued(&said).await.unwrap(), None);
+    target.bring(&answer, &pair.origin).await;
+    let parked = pair.origin.council.content(here).await.unwrap().pop().unwrap();
+    assert!(parked.parked && parked.kind == MessageKind::RecallAnswer && parked.said.is_some());
 
     // The same once more, with the partner reached in time.
     let pair = Pair::new();
@@ -180,12 +202,87 @@ async fn a_submission_whose_consent_is_withdrawn_before_it_was_tried_is_not_sent
     let pair = Pair::new();
     let here = pair.origin.submit(pair.target.own()).await;
     let row = pair.origin.outbox(here).remove(0);
-    assert!(pair.origin.council.issued(&row).await.unwrap().is_some());
     withdraw(&pair, here).await;
     assert_eq!(pair.origin.council.issued(&row).await.unwrap(), None);
-    // What was tried may have arrived, whatever was answered: the recall that follows must find it there.
-    let tried = OutboxRow { attempts: 1, ..row };
-    assert!(pair.origin.council.issued(&tried).await.unwrap().is_some());
+    // Nor by an attempt that begins now, or that began now and broke off.
+    lease(&pair.origin, &row).await;
+    assert_eq!(pair.origin.council.issued(&row).await.unwrap(), None);
+    assert_eq!(pair.origin.council.issued(&OutboxRow { attempts: 1, ..row }).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_consent_withdrawn_before_anything_left_ends_the_referral_without_an_answer() {
+    let ended = Stage::Recalled { after_sending: false, erased: None };
+    for swept in [false, true] {
+        let pair = Pair::new();
+        let here = pair.origin.submit(pair.target.own()).await;
+        let row = pair.origin.outbox(here).remove(0);
+        let (origin, command) = (&pair.origin, pair.origin.command());
+        if swept {
+            // A crash came between the withdrawal and what follows from it; a worker was faster than the sweep.
+            withdraw(&pair, here).await;
+            lease(origin, &row).await;
+            assert_eq!(origin.council.issued(&row).await.unwrap(), None);
+            assert_eq!(sweep(origin).await, SweepReport { recalled: 1, ..SweepReport::default() });
+        } else {
+            let withdrawn = || origin.council.withdraw_consent(here, command, origin.caller(FIRST), None, None);
+            assert!(!withdrawn().await.unwrap().repeated);
+            assert!(withdrawn().await.unwrap().repeated, "once");
+        }
+        assert_eq!(origin.stage(here).await, ended);
+        assert_eq!(origin.transfer(here).await.running().count(), 0, "nobody has to answer");
+        assert!(origin.outbox(here).is_empty(), "nothing is brought, and nothing was given up");
+        assert_eq!(origin.council.index.dead_letters().unwrap(), 0);
+        assert_eq!(sweep(origin).await, SweepReport::default());
+        assert_eq!(origin.council.issued(&row).await.unwrap(), None, "not even to somebody who kept the row");
+        assert!(pair.target.council.load(pair.there(here)).await.unwrap().state.transfer().is_none());
+    }
+}
+
+#[tokio::test]
+async fn what_may_have_arrived_is_called_back_and_answered() {
+    for given_out in [false, true] {
+        let pair = Pair::new();
+        let here = pair.origin.submit(pair.target.own()).await;
+        let row = pair.origin.outbox(here).remove(0);
+        // A worker tried, or the partner fetched it; nobody knows what came of it.
+        if given_out {
+            assert!(pair.origin.council.issued(&row).await.unwrap().is_some());
+            assert!(pair.origin.transfer(here).await.given_out);
+        } else {
+            lease(&pair.origin, &row).await;
+        }
+        let (origin, command) = (&pair.origin, pair.origin.command());
+        origin.council.withdraw_consent(here, command, origin.caller(FIRST), None, None).await.unwrap();
+        assert_eq!(origin.stage(here).await, Stage::Sent);
+        assert_eq!(sweep(origin).await, SweepReport { recalled: 1, ..SweepReport::default() });
+        assert_eq!(origin.stage(here).await, Stage::Recalled { after_sending: true, erased: None });
+        // The submission still goes, so that the recall finds it there.
+        assert_eq!(origin.deliver(here, &pair.target).await, 2);
+        assert_eq!(sweep(&pair.target).await, SweepReport { erased: 1, ..SweepReport::default() });
+        pair.settle(here).await;
+        let stage = pair.assert_agreed(here).await;
+        assert_eq!(stage, Stage::Recalled { after_sending: true, erased: Some(true) }, "given out: {given_out}");
+    }
+}
+
+#[tokio::test]
+async fn a_submission_is_given_out_with_one_mark_in_the_log() {
+    let pair = Pair::new();
+    let here = pair.origin.submit(pair.target.own()).await;
+    let row = pair.origin.outbox(here).remove(0);
+    let first = pair.origin.message(&row).await;
+    let events = pair.origin.events().await;
+    assert_eq!(events.iter().filter(|event| &*event.kind == "referral.given-out").count(), 1);
+    assert_eq!(pair.origin.message(&row).await, first);
+    assert_eq!(pair.origin.events().await, events);
+    // What a worker brings has its lease.
+    let pair = Pair::new();
+    let here = pair.origin.submit(pair.target.own()).await;
+    let row = pair.origin.outbox(here).remove(0);
+    lease(&pair.origin, &row).await;
+    pair.origin.message(&row).await;
+    assert!(!pair.origin.transfer(here).await.given_out);
 }
 
 #[tokio::test]

@@ -1,13 +1,14 @@
 //! Everything that is wrong with a message or a receipt is refused by its own code, and changes nothing.
 
 use crate::council::testing::{
-    Clock, GUANGDONG, HONG_KONG, MACAO, Node, Pair, START, council_id, peer, shared, signing_key,
+    Clock, GUANGDONG, HONG_KONG, MACAO, Node, Pair, START, council_id, day, peer, shared, signing_key,
 };
 use crate::delivery::DeliveredBy;
-use crate::exchange::body::{Acknowledgement, Outcome, Progress, Reminder};
+use crate::exchange::body::{Acknowledgement, Outcome, Progress, Reminder, Submission};
 use crate::exchange::message::MESSAGE_BYTES_MAX;
 use crate::exchange::{
-    Body, DeliveryId, Digest, Header, Message, Receipt, RefusalCode, Seen, SignedMessage, SignedReceipt, Step,
+    Body, DeliveryId, Digest, EvidenceItem, Header, Message, Receipt, RefusalCode, Seen, SignedMessage, SignedReceipt,
+    Step,
 };
 use crate::referral::ReferralId;
 use crate::referral::vocabulary::{ProgressKind, ReferralOutcome};
@@ -116,6 +117,34 @@ async fn a_message_is_whole_and_for_us() {
         submission.consent = "x".repeat(1_000);
     }
     assert_refused(&pair.target, GUANGDONG, signed(&key, &long), RefusalCode::Invalid, "limits").await;
+}
+
+#[tokio::test]
+async fn what_nobody_can_mean_is_not_taken() {
+    let pair = Pair::new();
+    let (_, message, sent) = submission(&pair).await;
+    let key = signing_key(GUANGDONG, "2026a");
+    let with = |change: fn(&mut Submission)| {
+        let mut changed = message.clone();
+        if let Body::Submission(submission) = &mut changed.body {
+            change(submission);
+        }
+        signed(&key, &changed)
+    };
+    let page = |submission: &mut Submission| {
+        let (digest, name) = (Digest::of(b"page"), "page.html".to_owned());
+        submission.evidence.push(EvidenceItem { digest, name, bytes: 4, media: "text/html".to_owned() });
+    };
+    for (what, refused, code) in [
+        ("kept until long ago", with(|sent| sent.retention_to = day("2001-05-18")), RefusalCode::Invalid),
+        ("kept for ever", with(|sent| sent.retention_to = day("9999-05-18")), RefusalCode::Invalid),
+        ("bought some day", with(|sent| sent.purchase.date = Some(day("2030-01-01"))), RefusalCode::Invalid),
+        ("a script", with(|sent| sent.trader.link = Some("javascript:alert(1)".to_owned())), RefusalCode::Invalid),
+        ("a page", with(page), RefusalCode::EvidenceType),
+    ] {
+        assert_refused(&pair.target, GUANGDONG, refused, code, what).await;
+    }
+    pair.target.receive(&pair.origin, &sent).await.unwrap();
 }
 
 /// A message of Guangdong behind its submission.

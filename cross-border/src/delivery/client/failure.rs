@@ -55,23 +55,13 @@ pub struct CallError {
     pub body: Option<Digest>,
     /// The innermost cause in the words of the system or the TLS library: for the log of the program, kept nowhere.
     pub cause: Option<String>,
-    pub(crate) null_answer: bool,
 }
 
 impl CallError {
     /// A failure of this kind of which nothing else is known.
     #[must_use]
     pub const fn new(code: FailureCode) -> Self {
-        Self {
-            code,
-            status: None,
-            detail: None,
-            refusal: None,
-            retry_after: None,
-            body: None,
-            cause: None,
-            null_answer: false,
-        }
+        Self { code, status: None, detail: None, refusal: None, retry_after: None, body: None, cause: None }
     }
 
     /// A typed refusal. One for asking too often is told apart, because the partner is well.
@@ -91,16 +81,6 @@ impl CallError {
     #[must_use]
     pub fn with_detail(self, detail: impl Into<String>) -> Self {
         Self { detail: Some(detail.into()), ..self }
-    }
-
-    pub(super) fn null_answer(self) -> Self {
-        Self { null_answer: true, ..self }
-    }
-
-    /// The partner answered without an error that there is nothing.
-    #[must_use]
-    pub const fn is_null_answer(&self) -> bool {
-        self.null_answer
     }
 
     /// The same failure where a file was sent: what the partner has against the file is about the evidence. What has
@@ -145,7 +125,7 @@ impl CallError {
             FailureCode::Refused | FailureCode::Evidence => {
                 matches!(self.refusal, Some(RefusalCode::Unavailable | RefusalCode::Internal | RefusalCode::Timeout))
             }
-            FailureCode::RateLimited | FailureCode::Unsigned | FailureCode::Erased => false,
+            FailureCode::RateLimited | FailureCode::Unsigned | FailureCode::Erased | FailureCode::NoPeer => false,
         }
     }
 
@@ -168,7 +148,8 @@ impl CallError {
             | FailureCode::RateLimited
             | FailureCode::Evidence
             | FailureCode::Unsigned
-            | FailureCode::Erased => false,
+            | FailureCode::Erased
+            | FailureCode::NoPeer => false,
         }
     }
 }

@@ -54,8 +54,11 @@ pub(super) fn check_literal(literal: Option<IpAddr>) -> Result<(), CallError> {
     if literal.is_none_or(is_public) { Ok(()) } else { Err(CallError::new(FailureCode::PrivateAddress)) }
 }
 
-/// Builds the HTTP client of a peer.
-pub(super) fn build(
+/// Builds the HTTP client of a peer: no redirects, no proxies, and a connection of its own for each exchange.
+///
+/// # Errors
+/// The certificates of the peer or our own cannot be read.
+pub fn build(
     peer: &Peer,
     endpoint: &Url,
     identity: Option<&[u8]>,

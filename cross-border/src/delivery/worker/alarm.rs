@@ -10,7 +10,7 @@ use crate::delivery::Rejection;
 use crate::index::IndexError;
 
 /// Most deliveries that are told of at a time; the rest follows at the next look.
-const ALARMS_MAX: u32 = 100;
+pub(super) const TOLD_MAX: u32 = 100;
 
 /// Why nothing could be told.
 #[derive(Debug, Error)]
@@ -26,7 +26,7 @@ pub(super) enum AlarmError {
 pub(super) async fn alarm(terms: &Terms) -> Result<(), AlarmError> {
     let before = earlier(terms.council.moment(), terms.options.alarm_every);
     let index = terms.council.index.clone();
-    let rows = tokio::task::spawn_blocking(move || index.alarms_due(before, ALARMS_MAX));
+    let rows = tokio::task::spawn_blocking(move || index.alarms_due(before, TOLD_MAX));
     for row in rows.await.map_err(AlarmError::Task)?.map_err(AlarmError::Index)? {
         match record::alarm(&terms.council, &row).await {
             // The index does not show the last alarm yet, or another worker was faster.

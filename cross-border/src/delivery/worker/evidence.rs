@@ -43,6 +43,12 @@ pub(super) async fn bring(attempt: &mut Attempt<'_>, message: &SignedMessage) ->
         let bytes = match terms.council.file(row.referral, &item.digest).await {
             Ok((_, bytes)) => bytes,
             Err(CouncilError::Evidence(EvidenceError::NotFound) | CouncilError::NotFound { .. }) => continue,
+            // It went with the person, and nobody has to bring it any more. The message did not: the partner has it.
+            Err(CouncilError::Erased) => {
+                let erased = CallError::refused(RefusalCode::Erased);
+                recorded(terms, row.referral, &item.digest, Some(erased)).await;
+                continue;
+            }
             Err(CouncilError::Evidence(EvidenceError::Infected)) => {
                 let infected = CallError::refused(RefusalCode::EvidenceInfected);
                 refused = refused.or(Some(CallError { code: FailureCode::Evidence, ..infected }));

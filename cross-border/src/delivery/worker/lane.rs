@@ -24,13 +24,15 @@ pub(super) struct Lane {
     client: PartnerClient,
     breaker: Breaker,
     running: HashSet<ErrandId>,
+    /// Of those, what the breaker was not asked about.
+    ordered: HashSet<ErrandId>,
     resting: HashMap<ErrandId, Rest>,
 }
 
 impl Lane {
     pub(super) fn new(client: PartnerClient, failures_max: u32, open_for: Duration) -> Self {
         let breaker = Breaker::new(failures_max, open_for);
-        Self { client, breaker, running: HashSet::new(), resting: HashMap::new() }
+        Self { client, breaker, running: HashSet::new(), ordered: HashSet::new(), resting: HashMap::new() }
     }
 
     pub(super) const fn client(&self) -> &PartnerClient {
@@ -77,10 +79,17 @@ impl Lane {
         }
     }
 
+    /// Takes up an errand that a person has ordered, whatever the breaker says.
+    pub(super) fn begin_ordered(&mut self, errand: ErrandId) -> bool {
+        self.ordered.insert(errand.clone());
+        self.running.insert(errand)
+    }
+
     /// Takes in what came of an attempt; tells whether the partner is left alone from now on.
     pub(super) fn end(&mut self, errand: ErrandId, ended: Ended, pause: Duration, now: Instant) -> bool {
         let Ended { outcome, position } = ended;
         self.running.remove(&errand);
+        let ordered = self.ordered.remove(&errand);
         // Where nothing was appended, nothing else would keep it from being taken up again at once.
         let rests = outcome == Outcome::NotTried || position.is_none();
         let until = if rests { now.checked_add(pause).unwrap_or(now) } else { now };
@@ -90,6 +99,8 @@ impl Lane {
                 (hold, false)
             }
             Outcome::Unwell { hold } => (hold, self.breaker.failed(now)),
+            // It was no probe, so none is given back.
+            Outcome::NotTried if ordered => (None, false),
             Outcome::NotTried => {
                 self.breaker.abandoned(now);
                 (None, false)

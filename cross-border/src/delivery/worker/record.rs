@@ -12,7 +12,7 @@ use event_log::execute::{Done, ExecuteError, Issue, execute};
 use event_log::port::CommandRef;
 
 use crate::council::{Council, SYSTEM_ACTOR};
-use crate::delivery::{Delivery, DeliveryCommand, Lease, Rejection};
+use crate::delivery::{Delivery, DeliveryCommand, FailureCode, Lease, Rejection};
 use crate::index::OutboxRow;
 
 pub(super) type RecordError = ExecuteError<Rejection>;
@@ -66,10 +66,38 @@ pub(super) async fn follow(
 /// Records that somebody was told of a delivery that was given up. Two workers that tell of the same record it once.
 pub(super) async fn alarm(council: &Council, row: &OutboxRow) -> Result<Done<Delivery>, RecordError> {
     let ended_at = row.ended_at.map(|at| at.timestamp_micros().to_string()).unwrap_or_default();
-    let (delivery, alarms) = (row.delivery.to_string(), row.alarms.to_string());
-    let parts = ["delivery-alarm", &delivery, &ended_at, &alarms];
-    let command = CommandRef { id: CommandId::derived(&parts), digest: command_digest(parts.join("\n").as_bytes()) };
+    let command = own(&["delivery-alarm", &row.delivery.to_string(), &ended_at, &row.alarms.to_string()]);
     record(council, row, command, Issue::default(), DeliveryCommand::Alarm).await
+}
+
+/// Gives a delivery up that cannot be tried. Two workers that find out the same record it once.
+pub(super) async fn give_up(
+    council: &Council,
+    row: &OutboxRow,
+    code: FailureCode,
+) -> Result<Done<Delivery>, RecordError> {
+    let since = row.since.timestamp_micros().to_string();
+    let command = own(&["delivery-give-up", &row.delivery.to_string(), code.code(), &since]);
+    record(council, row, command, Issue::default(), DeliveryCommand::GiveUp { code }).await
+}
+
+/// Sets a delivery going again because what it was given up for is over.
+pub(super) async fn redrive(council: &Council, row: &OutboxRow) -> Result<Done<Delivery>, RecordError> {
+    let ended_at = row.ended_at.map(|at| at.timestamp_micros().to_string()).unwrap_or_default();
+    let command = own(&["delivery-take-up", &row.delivery.to_string(), &ended_at]);
+    record(council, row, command, Issue::default(), DeliveryCommand::Redrive).await
+}
+
+/// Whether nothing was recorded because it is so already, or is otherwise by now.
+pub(super) fn is_overtaken(error: &RecordError) -> bool {
+    matches!(
+        error,
+        ExecuteError::NothingToDo | ExecuteError::Rejected(Rejection::Delivered | Rejection::Dead | Rejection::NotDead)
+    )
+}
+
+fn own(parts: &[&str]) -> CommandRef {
+    CommandRef { id: CommandId::derived(parts), digest: command_digest(parts.join("\n").as_bytes()) }
 }
 
 /// Carries out a command on the delivery of a row, in the name of the council whose referral it is.

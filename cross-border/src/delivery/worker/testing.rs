@@ -8,6 +8,7 @@ use std::time::Duration;
 use domain::envelope::RecordedEvent;
 use event_log::port::CommandRef;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::record::record;
@@ -34,6 +35,8 @@ pub(crate) enum Fault {
     AnswerLost,
     /// Does what it should, and gives another receipt.
     OtherReceipt(Arc<dyn Fn(SignedReceipt) -> SignedReceipt + Send + Sync>),
+    /// Answers as it should, once it is told to.
+    Held(Arc<Notify>),
 }
 
 /// The faults of the requests to come; a request behind the last of them is answered as it should be.
@@ -187,8 +190,10 @@ pub(crate) fn options(holder: &str) -> WorkerOptions {
 /// Answers as the node of a council does, by its own service.
 async fn answer(node: &Node, from: &str, request: Request, fault: Option<Fault>) -> Reply {
     check_signature(node, from, &request);
-    if let Some(Fault::Instead(reply)) = fault {
-        return reply;
+    match &fault {
+        Some(Fault::Instead(reply)) => return reply.clone(),
+        Some(Fault::Held(gate)) => gate.notified().await,
+        Some(Fault::None | Fault::AnswerLost | Fault::OtherReceipt(_)) | None => {}
     }
     let reply = match (request.method.as_str(), request.path.strip_prefix("/partner/")) {
         ("POST", Some("graphql")) => graphql(node, from, &request.json(), fault.as_ref()).await,

@@ -2,6 +2,7 @@
 
 mod belief;
 mod late;
+mod moving;
 
 use super::testing::{Fault, World, answer_of, options, polling};
 use super::*;

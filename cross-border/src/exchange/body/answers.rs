@@ -5,7 +5,8 @@ use domain::money::Money;
 use serde::{Deserialize, Serialize};
 
 use super::super::check::{
-    BodyError, NOTE_CHARS_MAX, REFERENCE_CHARS_MAX, TEXT_CHARS_MAX, check_line, check_list, check_moment,
+    BodyError, NOTE_CHARS_MAX, REFERENCE_CHARS_MAX, TEXT_CHARS_MAX, check_line, check_list, check_moment, check_past,
+    check_proposed,
 };
 use super::super::content::{EvidenceItem, LangText};
 use super::super::id::{Digest, SessionId};
@@ -94,6 +95,10 @@ impl Offer {
         self.proposed_at.map_or(Ok(()), |at| check_moment("proposedAt", at))?;
         check_note(self.note.as_ref())
     }
+
+    pub(crate) fn check_days(&self, written: DateTime<Utc>) -> Result<(), BodyError> {
+        self.proposed_at.map_or(Ok(()), |at| check_proposed("proposedAt", at, written))
+    }
 }
 
 /// 答复建议: what the consumer says to an offer.
@@ -137,6 +142,10 @@ impl SessionReport {
     pub(crate) fn check(&self) -> Result<(), BodyError> {
         check_moment("heldAt", self.held_at)?;
         self.text.as_ref().map_or(Ok(()), |text| text.check("text", TEXT_CHARS_MAX))
+    }
+
+    pub(crate) fn check_days(&self, written: DateTime<Utc>) -> Result<(), BodyError> {
+        check_past("heldAt", self.held_at, written)
     }
 }
 
@@ -201,6 +210,8 @@ pub struct Evidence {
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::super::super::testing::{moment, note, session};
     use super::*;
 
@@ -254,6 +265,8 @@ mod tests {
         assert_eq!(offer(&[]).check(), Err(BodyError::Empty { field: "languages" }));
         let twice = [Language::English, Language::English];
         assert_eq!(offer(&twice).check(), Err(BodyError::Twice { field: "languages" }));
+        let unmeant = Offer { proposed_at: Some(moment() + TimeDelta::days(4_000)), ..offer(Language::ALL) };
+        assert_eq!(unmeant.check_days(moment()), Err(BodyError::TooFarAhead { field: "proposedAt" }));
         let late = Offer { proposed_at: Some(DateTime::<Utc>::MAX_UTC), ..offer(Language::ALL) };
         assert_eq!(late.check(), Err(BodyError::Moment { field: "proposedAt" }));
     }
@@ -262,6 +275,8 @@ mod tests {
     fn a_report_holds_its_limits() {
         assert_eq!(report(Some(note(&"和".repeat(TEXT_CHARS_MAX)))).check(), Ok(()));
         assert!(report(Some(note(&"和".repeat(TEXT_CHARS_MAX + 1)))).check().is_err());
+        let to_come = SessionReport { held_at: moment() + TimeDelta::hours(1), ..report(None) };
+        assert_eq!(to_come.check_days(moment()), Err(BodyError::Future { field: "heldAt" }));
         let never = SessionReport { held_at: DateTime::<Utc>::MIN_UTC, ..report(None) };
         assert_eq!(never.check(), Err(BodyError::Moment { field: "heldAt" }));
     }

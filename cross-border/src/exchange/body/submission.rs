@@ -1,11 +1,11 @@
 //! 转办: what the receiving council needs to take the case, and on what ground it may have it.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::super::check::{
     BodyError, CONTACT_CHARS_MAX, EVIDENCE_ITEMS_MAX, REFERENCE_CHARS_MAX, RENDITIONS_MAX, TEXT_CHARS_MAX, check_line,
-    check_list, check_optional,
+    check_list, check_optional, check_past_day, check_retention,
 };
 use super::super::content::{Consumer, EvidenceItem, LangText, Purchase, Rendition, Trader};
 use crate::referral::vocabulary::{DataField, LegalRoute, Purpose};
@@ -91,6 +91,16 @@ impl Submission {
         check_line("rightsContact", &self.rights_contact, CONTACT_CHARS_MAX)
     }
 
+    /// Checks that the purchase was made before it is complained of, and that the data may be kept for a time that can
+    /// be meant.
+    ///
+    /// # Errors
+    /// [`BodyError`] about the first thing that is wrong.
+    pub fn check_days(&self, written: DateTime<Utc>) -> Result<(), BodyError> {
+        self.purchase.date.map_or(Ok(()), |date| check_past_day("purchase.date", date, written))?;
+        check_retention(self.retention_to, written)
+    }
+
     fn check_renditions(&self) -> Result<(), BodyError> {
         let rendered: Vec<_> = self.renditions.iter().map(|rendition| (&rendition.of, rendition.lang)).collect();
         check_list("renditions", &rendered, RENDITIONS_MAX)?;
@@ -107,7 +117,7 @@ impl Submission {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::testing::{item, submission};
+    use super::super::super::testing::{item, moment, submission};
     use super::*;
     use crate::partner::Language;
 
@@ -133,6 +143,21 @@ mod tests {
     fn nothing_is_passed_on() {
         let passed_on = Submission { onward_transfer: true, ..submission() };
         assert_eq!(passed_on.check(), Err(BodyError::OnwardTransfer));
+    }
+
+    #[test]
+    fn the_days_it_names_can_be_meant() {
+        let kept = |to: &str| Submission { retention_to: to.parse().unwrap(), ..submission() }.check_days(moment());
+        assert_eq!(kept("2026-05-19"), Ok(()));
+        for to in ["2001-05-18", "2026-05-18", "9999-05-18"] {
+            assert!(matches!(kept(to), Err(BodyError::Retention { .. })), "{to}");
+        }
+        let bought = |date: &str| {
+            let purchase = Purchase { date: Some(date.parse().unwrap()), ..submission().purchase };
+            Submission { purchase, ..submission() }.check_days(moment())
+        };
+        assert_eq!(bought("2026-05-18"), Ok(()));
+        assert_eq!(bought("2026-05-19"), Err(BodyError::Future { field: "purchase.date" }));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use rusqlite::{Connection, Params, Row, params_from_iter};
 
 use super::conditions::Conditions;
 use super::{all, at_most, first, number};
-use crate::delivery::{DeliveredBy, DeliveryState};
+use crate::delivery::{DeliveredBy, DeliveryState, FailureCode};
 use crate::exchange::{DeliveryId, Digest, MessageKind, SharedId};
 use crate::index::ReferralIndex;
 use crate::index::column::{Columns, micros, signed};
@@ -42,6 +42,23 @@ impl ReferralIndex {
         limit: u32,
     ) -> Result<Vec<OutboxRow>, IndexError> {
         let sql = select!("WHERE partner = ?1 AND due_at <= ?2 ORDER BY due_at, position LIMIT ?3");
+        self.messages(sql, (partner.as_str(), micros(now), at_most(limit)))
+    }
+
+    /// Of the messages to a partner that may be tried now, those that were set going again and not tried since.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn redriven_to(
+        &self,
+        partner: &PartnerId,
+        now: DateTime<Utc>,
+        limit: u32,
+    ) -> Result<Vec<OutboxRow>, IndexError> {
+        let sql = select!(
+            "WHERE partner = ?1 AND due_at <= ?2 AND attempts = 0 AND since > issued_at \
+             ORDER BY due_at, position LIMIT ?3"
+        );
         self.messages(sql, (partner.as_str(), micros(now), at_most(limit)))
     }
 
@@ -116,15 +133,31 @@ impl ReferralIndex {
         self.ask(|conn| number(conn, "SELECT count(*) FROM outbox WHERE state = 'dead'", []))
     }
 
-    /// The deliveries that were given up and of which nobody was told since `before`, never told ones first.
+    /// The deliveries that were given up and of which nobody was told since `before`, never told ones first. Of those
+    /// whose text is erased it is told once: nobody can set them going again.
     ///
     /// # Errors
     /// The index cannot be read.
     pub fn alarms_due(&self, before: DateTime<Utc>, limit: u32) -> Result<Vec<OutboxRow>, IndexError> {
         let sql = select!(
-            "WHERE state = 'dead' AND (alarmed_at IS NULL OR alarmed_at <= ?1) ORDER BY alarmed_at, position LIMIT ?2"
+            "WHERE state = 'dead' AND (alarmed_at IS NULL OR (alarmed_at <= ?1 AND last_code <> 'erased')) \
+             ORDER BY alarmed_at, position LIMIT ?2"
         );
         self.messages(sql, (micros(before), at_most(limit)))
+    }
+
+    /// The deliveries to a partner that were given up for this reason.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn given_up_for(
+        &self,
+        code: FailureCode,
+        partner: &PartnerId,
+        limit: u32,
+    ) -> Result<Vec<OutboxRow>, IndexError> {
+        let sql = select!("WHERE state = 'dead' AND last_code = ?1 AND partner = ?2 ORDER BY position LIMIT ?3");
+        self.messages(sql, (code.code(), partner.as_str(), at_most(limit)))
     }
 
     fn messages(&self, sql: &str, params: impl Params) -> Result<Vec<OutboxRow>, IndexError> {

@@ -1,5 +1,6 @@
 //! Questions about referrals.
 
+use chrono::NaiveDate;
 use domain::envelope::Revision;
 use domain::id::{ComplaintId, SubjectId, UnitId};
 use rusqlite::types::Value;
@@ -71,6 +72,16 @@ impl ReferralIndex {
             ),
         };
         self.ask(|conn| all(conn, sql, [at_most(limit)], referral))
+    }
+
+    /// The referrals whose data lie here although the last day on which they might be kept lies before `on`: those of
+    /// which nobody was told first, and of them the oldest.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn kept_too_long(&self, on: NaiveDate, limit: u32) -> Result<Vec<ReferralRow>, IndexError> {
+        let sql = select!("WHERE kept_to < ?1 ORDER BY held, kept_to, number LIMIT ?2");
+        self.ask(|conn| all(conn, sql, (days(on), at_most(limit)), referral))
     }
 }
 

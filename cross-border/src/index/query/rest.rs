@@ -1,15 +1,14 @@
-//! Questions about files, transfers and refused attempts.
+//! Questions about files and transfers.
 
-use domain::envelope::Position;
 use domain::id::UnitId;
 use rusqlite::Row;
 
 use super::{all, at_most};
 use crate::exchange::{Digest, SharedId};
 use crate::index::ReferralIndex;
-use crate::index::column::{Columns, signed};
+use crate::index::column::Columns;
 use crate::index::error::IndexError;
-use crate::index::row::{CounterRow, EvidenceRow, SecurityRow};
+use crate::index::row::{CounterRow, EvidenceRow};
 use crate::partner::PartnerId;
 
 /// A statement about files, with the columns that `file` reads, in its order.
@@ -23,9 +22,6 @@ macro_rules! select_evidence {
     };
 }
 
-const SECURITY: &str = "
-SELECT position, at, code, partner, key, what, digest, request_id, suppressed FROM security
-WHERE position < ?1 ORDER BY position DESC LIMIT ?2";
 const COUNTERS: &str = "
 SELECT council, partner, count(*), count(DISTINCT subject), count(DISTINCT CASE WHEN sensitive THEN subject END)
 FROM transfer WHERE year = ?1 GROUP BY council, partner ORDER BY council, partner";
@@ -39,8 +35,8 @@ impl ReferralIndex {
         self.ask(|conn| all(conn, COUNTERS, [year], counter))
     }
 
-    /// The files that we owe a partner: the message that tells of them has reached it, and the bytes are here. They came
-    /// later than that message, or could not be brought with it.
+    /// The files that we owe a partner: the message that tells of them has reached it, and the bytes are here. They
+    /// came later than that message, or could not be brought with it.
     ///
     /// # Errors
     /// The index cannot be read.
@@ -58,15 +54,6 @@ impl ReferralIndex {
     /// The index cannot be read.
     pub fn evidence_missing(&self, partner: &PartnerId, limit: u32) -> Result<Vec<EvidenceRow>, IndexError> {
         self.files(select_evidence!("AND e.owed = 0 ORDER BY e.referral, e.digest LIMIT ?2"), partner, limit)
-    }
-
-    /// The refused attempts before a position, the newest first.
-    ///
-    /// # Errors
-    /// The index cannot be read.
-    pub fn security_before(&self, before: Option<Position>, limit: u32) -> Result<Vec<SecurityRow>, IndexError> {
-        let before = before.map_or(i64::MAX, |before| signed(before.get()));
-        self.ask(|conn| all(conn, SECURITY, (before, at_most(limit)), refusal))
     }
 
     fn files(&self, sql: &str, partner: &PartnerId, limit: u32) -> Result<Vec<EvidenceRow>, IndexError> {
@@ -92,20 +79,5 @@ fn file(row: &Row<'_>) -> Result<EvidenceRow, IndexError> {
         shared: row.uuid().map(SharedId::from_uuid)?,
         partner: row.coded(|id| PartnerId::parse(id).ok())?,
         digest: row.coded(|digits| Digest::parse(digits).ok())?,
-    })
-}
-
-fn refusal(row: &Row<'_>) -> Result<SecurityRow, IndexError> {
-    let mut row = Columns::of(row, "security");
-    Ok(SecurityRow {
-        position: row.position()?,
-        at: row.moment()?,
-        code: row.get()?,
-        partner: row.maybe_coded(|id| PartnerId::parse(id).ok())?,
-        key: row.get()?,
-        what: row.get()?,
-        digest: row.maybe_coded(|digits| Digest::parse(digits).ok())?,
-        request_id: row.get()?,
-        suppressed: row.count()?,
     })
 }

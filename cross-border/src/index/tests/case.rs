@@ -91,6 +91,7 @@ impl Case {
             partner: self.partner.clone(),
             purpose: Purpose::Conciliation,
             partner_reference: inbound.then(|| self.shared.to_string()),
+            retention_to: inbound.then(|| day("2027-05-20")),
         }))
     }
 
@@ -167,6 +168,7 @@ impl Case {
             retention_to: day("2027-05-20"),
             fields: vec![DataField::ConsumerName],
             onward_to: None,
+            content: None,
         }));
         log.append(&self.stream, [presented]);
         let sent = ReferralEvent::Sent(Sent {
@@ -253,6 +255,7 @@ impl Case {
             bytes: 1_234,
             media: "application/pdf".to_owned(),
             side,
+            by: None,
         }))
     }
 }

@@ -236,6 +236,11 @@ pub(super) fn dead(attempts: u32) -> DeliveryEvent {
     DeliveryEvent::Dead(Dead { attempts, code: FailureCode::Endless })
 }
 
+/// Given up because its text is gone.
+pub(super) fn erased() -> DeliveryEvent {
+    DeliveryEvent::Dead(Dead { attempts: 1, code: FailureCode::Erased })
+}
+
 pub(super) fn redriven() -> DeliveryEvent {
     DeliveryEvent::Redriven(Redriven {})
 }

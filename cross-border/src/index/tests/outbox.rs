@@ -5,10 +5,10 @@ use domain::envelope::Position;
 
 use super::case::Case;
 use super::kit::{
-    GUANGDONG, HONG_KONG, Log, MACAO, alarmed, caught_up, dead, delivered, failed, leased, minute, partner, redriven,
-    unit,
+    GUANGDONG, HONG_KONG, Log, MACAO, alarmed, caught_up, dead, delivered, erased, failed, leased, minute, partner,
+    redriven, unit,
 };
-use crate::delivery::{DeliveredBy, DeliveryState};
+use crate::delivery::{DeliveredBy, DeliveryState, FailureCode};
 use crate::exchange::{AgeBand, DeliveryId, MessageKind};
 use crate::index::{Cursor, DeliveryFilter, Duty, OutboxRow, ReferralIndex};
 use crate::referral::ReferralEvent;
@@ -125,6 +125,59 @@ fn what_was_given_up_holds_back_what_is_behind_it_until_it_is_re_driven() {
     assert_eq!((again.state, again.attempts, again.since), (DeliveryState::Pending, 0, minute(50)));
     assert_eq!((again.issued_at, again.next_at, again.ended_at), (minute(0), minute(50), None));
     assert_eq!((due(&fresh.index, 50), fresh.index.dead_letters().unwrap()), (vec![submission], 0));
+}
+
+#[test]
+fn what_was_erased_before_it_was_delivered_holds_back_nothing_and_is_told_of_once() {
+    let mut log = Log::new();
+    let (_, [submission, first, second]) = three(&mut log);
+    log.append(&submission.stream(), [delivered(DeliveredBy::Push)]);
+    log.append(&first.stream(), [leased(1, 10), erased()]);
+    let fresh = caught_up(&log);
+    assert_eq!(due(&fresh.index, 0), [second]);
+    assert!(row(&fresh.index, first).is_over() && !row(&fresh.index, first).waits);
+    assert!(!row(&fresh.index, second).is_over() && !row(&fresh.index, second).waits);
+    let alarms = || fresh.index.alarms_due(minute(1_000), 10).unwrap().len();
+    assert_eq!(alarms(), 1);
+    log.append(&first.stream(), [alarmed(1)]);
+    fresh.index.catch_up(&mut log.source()).unwrap();
+    assert_eq!(alarms(), 0, "nobody can set it going again");
+
+    log.append(&second.stream(), [delivered(DeliveredBy::Push)]);
+    fresh.index.catch_up(&mut log.source()).unwrap();
+    assert_eq!(due(&fresh.index, 1_000), []);
+    assert!(!row(&fresh.index, first).waits);
+}
+
+#[test]
+fn what_was_set_going_again_shows_until_it_is_tried() {
+    let mut log = Log::new();
+    let (_, [submission, ..]) = three(&mut log);
+    let fresh = caught_up(&log);
+    let redriven_at = |at: i64| -> Vec<DeliveryId> {
+        let rows = fresh.index.redriven_to(&partner(HONG_KONG), minute(at), 10).unwrap();
+        rows.into_iter().map(|row| row.delivery).collect()
+    };
+    assert_eq!(redriven_at(0), [], "it is tried for the first time");
+    log.append(&submission.stream(), [leased(1, 40), failed(1, 40), dead(1)]);
+    log.at(50);
+    log.append(&submission.stream(), [redriven()]);
+    fresh.index.catch_up(&mut log.source()).unwrap();
+    assert_eq!((redriven_at(49), redriven_at(50)), (vec![], vec![submission]));
+    log.append(&submission.stream(), [leased(2, 60)]);
+    fresh.index.catch_up(&mut log.source()).unwrap();
+    assert_eq!(redriven_at(1_000), [], "once for each time it was set going");
+}
+
+#[test]
+fn what_was_given_up_is_found_by_its_reason() {
+    let mut log = Log::new();
+    let (_, [submission, ..]) = three(&mut log);
+    log.append(&submission.stream(), [dead(1)]);
+    let fresh = caught_up(&log);
+    let found = |code, to: &str| fresh.index.given_up_for(code, &partner(to), 10).unwrap().len();
+    assert_eq!(found(FailureCode::Endless, HONG_KONG), 1);
+    assert_eq!((found(FailureCode::NoPeer, HONG_KONG), found(FailureCode::Endless, MACAO)), (0, 0));
 }
 
 #[test]

@@ -7,15 +7,14 @@ use proptest::prelude::*;
 
 use super::case::{Case, clock, file_digest};
 use super::kit::{
-    Fresh, GUANGDONG, HONG_KONG, Log, MACAO, Source, alarmed, caught_up, dead, delivered, dump, failed, fresh, leased,
-    minute, partner, redriven, row_of,
+    Fresh, GUANGDONG, HONG_KONG, Log, MACAO, Source, alarmed, caught_up, dead, delivered, dump, erased, failed, fresh,
+    leased, minute, partner, redriven, row_of,
 };
-use crate::delivery::{DeliveredBy, DeliveryState};
+use crate::delivery::DeliveredBy;
 use crate::exchange::{AgeBand, DeliveryId, MessageKind, Side, Step};
 use crate::index::{IndexError, StreamSource};
 use crate::referral::ReferralEvent;
 use crate::referral::event::{EvidenceStored, Retrieved};
-use crate::security::{Refusal, SecurityEvent};
 
 /// Referrals and deliveries to which anything may happen.
 #[derive(Debug)]
@@ -39,8 +38,7 @@ impl World {
             0 => self.cases.push(Case::outbound(&mut self.log, HONG_KONG, self.number)),
             1 => self.cases.push(Case::inbound(&mut self.log, MACAO, self.number)),
             2..=7 => self.happen_to_a_case(what, to),
-            8..=13 => self.happen_to_a_delivery(what, to),
-            14 => self.refuse(),
+            8..=14 => self.happen_to_a_delivery(what, to),
             _ => {
                 // Another life, in kinds that only it knows.
                 let stream = StreamId::parse("weather-guangzhou").unwrap();
@@ -83,23 +81,10 @@ impl World {
             10 => delivered(DeliveredBy::Pull),
             11 => dead(1),
             12 => redriven(),
+            13 => erased(),
             _ => alarmed(1),
         };
         self.log.append(&delivery.stream(), [event]);
-    }
-
-    fn refuse(&mut self) {
-        let refusal = Refusal {
-            code: "BAD_SIGNATURE".to_owned(),
-            partner: None,
-            key: None,
-            what: "a message was posted".to_owned(),
-            digest: None,
-            request_id: None,
-            suppressed: 0,
-        };
-        let stream = StreamId::parse("security-20260520").unwrap();
-        self.log.append(&stream, [SecurityEvent::Refused(refusal)]);
     }
 }
 
@@ -151,7 +136,7 @@ proptest! {
 
     #[test]
     fn no_referral_has_two_messages_that_may_be_tried(
-        happenings in proptest::collection::vec((0_u8..14, 0_usize..4), 1..60),
+        happenings in proptest::collection::vec((0_u8..15, 0_usize..4), 1..60),
     ) {
         let mut world = World::new();
         for (what, to) in happenings {
@@ -162,7 +147,7 @@ proptest! {
         let due = [due_to(HONG_KONG), due_to(MACAO)].concat();
         for row in &due {
             let lane = fresh.index.deliveries_of(row.referral).unwrap();
-            let first = lane.iter().find(|row| row.state != DeliveryState::Delivered).unwrap();
+            let first = lane.iter().find(|row| !row.is_over()).unwrap();
             prop_assert_eq!(first.delivery, row.delivery);
         }
         let mut referrals: Vec<_> = due.iter().map(|row| row.referral).collect();
@@ -212,19 +197,14 @@ fn a_delivery(log: &mut Log) -> StreamId {
     Case::outbound(log, HONG_KONG, 1).send(log, AgeBand::Adult).stream()
 }
 
-fn the_journal(_log: &mut Log) -> StreamId {
-    StreamId::parse("security-20260520").unwrap()
-}
-
 #[test]
 fn an_event_of_ours_that_cannot_be_read_is_in_the_way() {
     type Stream = fn(&mut Log) -> StreamId;
-    let events: [(Stream, &'static str, u16, &str); 5] = [
+    let events: [(Stream, &'static str, u16, &str); 4] = [
         (a_referral, "referral.unheard-of", 1, "{}"),
         (a_referral, "referral.retrieved", 2, "{}"),
         (a_referral, "complaint.accepted", 1, "{}"),
         (a_delivery, "delivery.redriven", 1, "1"),
-        (the_journal, "security.refused", 1, "{}"),
     ];
     for (stream, kind, schema, payload) in events {
         let mut log = Log::new();

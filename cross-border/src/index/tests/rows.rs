@@ -1,4 +1,4 @@
-//! What the rows of referrals, files, transfers and refusals show.
+//! What the rows of referrals, files and transfers show.
 
 use domain::envelope::{Position, Revision};
 use domain::id::SubjectId;
@@ -8,13 +8,13 @@ use super::kit::{Fresh, HONG_KONG, Log, MACAO, caught_up, day, delivered, minute
 use crate::delivery::DeliveredBy;
 use crate::exchange::{AgeBand, DeliveryId, Digest, MessageKind, ScanState, Side, Step};
 use crate::index::{CounterRow, Cursor, EvidenceRow, ReferralFilter, ReferralIndex, ReferralRow};
+use crate::referral::erase::{ErasureReason, HeldFor};
 use crate::referral::event::{
-    Acknowledged, EvidenceBrought, EvidenceScanned, EvidenceStored, OutcomeAcknowledged, OutcomeReported, Progressed,
-    RecallAnswered, Recalled, Returned,
+    Acknowledged, Erased, ErasureHeld, EvidenceBrought, EvidenceScanned, EvidenceStored, OutcomeAcknowledged,
+    OutcomeReported, Progressed, RecallAnswered, Recalled, Returned,
 };
 use crate::referral::vocabulary::{Direction, ProgressKind, Purpose, RecallReason, ReferralOutcome, ReturnCode};
 use crate::referral::{ReferralEvent, ReferralId};
-use crate::security::{Refusal, SecurityEvent};
 
 fn acknowledged() -> ReferralEvent {
     ReferralEvent::Acknowledged(Acknowledged { reference: "HK-9".to_owned(), feedback: None })
@@ -300,26 +300,34 @@ fn counters_count_transfers_persons_and_persons_with_sensitive_data() {
 }
 
 #[test]
-fn refused_attempts_show_the_newest_first() {
+fn what_is_kept_too_long_shows_until_it_is_gone() {
     let mut log = Log::new();
-    let stream = domain::id::StreamId::parse("security-20260520").unwrap();
-    let refusal = |code: &str| Refusal {
-        code: code.to_owned(),
-        partner: Some(partner(MACAO)),
-        key: Some("mo:1".to_owned()),
-        what: "a message was posted".to_owned(),
-        digest: Some(file_digest()),
-        request_id: None,
-        suppressed: 4,
-    };
-    for code in ["A", "B", "C"] {
-        log.append(&stream, [SecurityEvent::Refused(refusal(code))]);
-    }
+    let mut ours = Case::outbound(&mut log, HONG_KONG, 1);
+    let theirs = Case::inbound(&mut log, MACAO, 2);
+    let mut recalled = Case::inbound(&mut log, HONG_KONG, 3);
     let fresh = caught_up(&log);
-    let codes = |rows: Vec<crate::index::SecurityRow>| rows.into_iter().map(|row| row.code).collect::<Vec<_>>();
-    assert_eq!(codes(fresh.index.security_before(None, 2).unwrap()), ["C", "B"]);
-    assert_eq!(codes(fresh.index.security_before(Some(Position::new(2)), 2).unwrap()), ["A"]);
-    let row = fresh.index.security_before(None, 1).unwrap().remove(0);
-    assert_eq!((row.at, row.partner, row.suppressed), (minute(0), Some(partner(MACAO)), 4));
-    assert_eq!((row.digest, row.request_id), (Some(file_digest()), None));
+    let kept = |on: &str| -> Vec<ReferralId> {
+        fresh.index.kept_too_long(day(on), 10).unwrap().into_iter().map(|row| row.id).collect()
+    };
+    assert_eq!(kept("2027-05-20"), [], "the last day counts whole");
+    assert_eq!(kept("2027-05-21"), [theirs.id, recalled.id], "nothing is kept of a draft");
+    ours.send(&mut log, AgeBand::Adult);
+    fresh.index.catch_up(&mut log.source()).unwrap();
+    assert_eq!(kept("2027-05-21"), [ours.id, theirs.id, recalled.id]);
+
+    let held = ErasureHeld { why: HeldFor::NotEnded, to: "council-head".to_owned() };
+    ours.record(&mut log, ReferralEvent::ErasureHeld(held));
+    fresh.index.catch_up(&mut log.source()).unwrap();
+    assert_eq!(kept("2027-05-21"), [theirs.id, recalled.id, ours.id], "whoever was told holds up nobody else");
+
+    let reason = ErasureReason::RetentionEnded;
+    let erased = || ReferralEvent::Erased(Erased { reason, texts: true, files: Vec::new(), ordered: false });
+    theirs.record(&mut log, erased());
+    ours.record(&mut log, erased());
+    let called_back = Recalled { reason: RecallReason::ConsentWithdrawn, after_sending: true };
+    recalled.hear(&mut log, MessageKind::Recall, [ReferralEvent::Recalled(called_back)]);
+    let answered = ReferralEvent::RecallAnswered(RecallAnswered { erased: true, note: None });
+    recalled.tell(&mut log, MessageKind::RecallAnswer, [answered]);
+    fresh.index.catch_up(&mut log.source()).unwrap();
+    assert_eq!(kept("2027-05-21"), []);
 }

@@ -33,6 +33,23 @@ pub struct Presented {
     /// To whom the recipient would pass the data on, outside the three places.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub onward_to: Option<String>,
+    /// What is to leave, word for word. Absent of what was presented before it was kept, when the second person could
+    /// still change it: such a referral is presented again before it can leave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<PresentedContent>,
+}
+
+/// What the second person has before the eyes, and what then leaves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PresentedContent {
+    /// Keyed, so that nobody can guess at an erased text by it; over the text and the terms beside it.
+    pub digest: Digest,
+    /// The body of the submission in its canonical form (RFC 8785).
+    pub text: SealedText,
+    /// The files that it lists, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Digest>,
 }
 
 /// Who decided on the transfer, as the register has it.
@@ -118,6 +135,13 @@ pub struct MessageMeta {
     pub jws: String,
     /// The canonical text.
     pub content: SealedText,
+}
+
+/// A partner that fetches was given the submission: from here on it may have it, whether or not a receipt ever comes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GivenOut {
+    pub delivery: DeliveryId,
 }
 
 /// 已取件: an officer of the receiving council has fetched the referral.
@@ -219,6 +243,9 @@ pub struct EvidenceAdded {
     pub media: String,
     /// Who has it and gives it to the other.
     pub side: Side,
+    /// Who of ours added it, by work id; absent of what came in, and of what was added before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// Its bytes are here.

@@ -1,11 +1,11 @@
 use super::*;
-use crate::referral::event::{ConsentCaptured, Drafted, Instrument, Sealed};
+use crate::referral::event::{ConsentCaptured, Drafted, Instrument, PresentedContent, Sealed};
 use crate::referral::present::Present;
 use crate::referral::record_scan::RecordScan;
 use crate::referral::testing::{
-    GUANGDONG, HONG_KONG, History, MACAO, assess, assessed, assessment, capture, consent_to, day, decide, draft,
-    drafted, drafted_to, file, instrument, message, nothing, presentation, presented, region, submission, submitted,
-    time,
+    GUANGDONG, HONG_KONG, History, MACAO, assess, assessed, assessment, capture, consent_to, content, day, decide,
+    draft, drafted, drafted_to, file, instrument, message, nothing, presentation, presented, region, submission,
+    submitted, time,
 };
 use crate::referral::vocabulary::{LegalRoute, Purpose};
 use crate::referral::withdraw_consent::WithdrawConsent;
@@ -263,11 +263,13 @@ fn a_file_with_malicious_content_is_not_listed() {
         .and(NOW, Act::RecordScan(RecordScan { digest: file("a").digest, scan: ScanState::Infected }))
         .and(NOW, Act::Present(presentation()));
     assert_eq!(ahead(&attached.transfer(), day("2026-05-20")), [Gate::InfectedEvidence]);
+    let attached = attached.and(NOW, Act::AddEvidence(file("b")));
     let listing = |text: &str| {
         let fields = vec![DataField::ConsumerName, DataField::Evidence];
-        let presented = attached.clone().and(NOW, Act::Present(Present { fields: fields.clone(), ..presentation() }));
-        let mut submit = submission(&presented.transfer(), Sealed { fields, ..message() }, NOW);
-        submit.evidence = vec![file(text)];
+        let content = PresentedContent { evidence: vec![file(text).digest], ..content() };
+        let present = Act::Present(Present { fields: fields.clone(), content, ..presentation() });
+        let presented = attached.clone().and(NOW, present);
+        let submit = submission(&presented.transfer(), Sealed { fields, ..message() }, NOW);
         let command = ReferralCommand { at: None, act: Act::Submit(Box::new(submit)) };
         decide(&presented.state(), time(NOW), command)
     };

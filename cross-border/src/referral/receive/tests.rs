@@ -65,7 +65,7 @@ fn a_submission_begins_a_referral_here() {
             clock(Step::Retrieval, Place::Guangdong, "2026-05-18", "2026-05-20"),
             clock(Step::Acknowledgement, Place::Guangdong, "2026-05-18", "2026-05-27"),
             clock(Step::Outcome, Place::Guangdong, "2026-05-18", "2026-07-17"),
-            file("a").added(Side::Origin),
+            file("a").added(Side::Origin, None),
         ])
         .transfer();
     assert_eq!((transfer.stage, transfer.own_side()), (Stage::Delivered, Side::Target));

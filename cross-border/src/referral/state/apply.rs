@@ -8,7 +8,7 @@ use super::{Answer, Consent, EvidenceState, Held, Referral, SessionState, Stage,
 use crate::exchange::{Inserted, ScanState, SessionForm, Step};
 use crate::referral::event::{
     Acknowledged, Assessed, ClockStarted, ConsentCaptured, EvidenceAdded, MessageMeta, OfferAnswered, OutcomeReported,
-    RecallAnswered, Recalled, ReferralEvent, Sealed, Sent, SessionHeld, SessionOffered,
+    Presented, RecallAnswered, Recalled, ReferralEvent, Sealed, Sent, SessionHeld, SessionOffered,
 };
 use crate::referral::vocabulary::ProgressKind;
 
@@ -46,7 +46,7 @@ fn apply(transfer: &mut Transfer, event: &ReferralEvent, at: DateTime<Utc>) {
         ReferralEvent::ConsentCaptured(captured) => transfer.consent_captured(captured, at),
         ReferralEvent::ConsentWithdrawn(_) => transfer.consent_withdrawn(),
         ReferralEvent::Assessed(assessed) => transfer.was_assessed(assessed),
-        ReferralEvent::Presented(presented) => transfer.presented = Some(presented.as_ref().clone()),
+        ReferralEvent::Presented(presented) => transfer.was_presented(presented),
         ReferralEvent::Sealed(sealed) => transfer.was_sealed(sealed),
         ReferralEvent::Sent(sent) => transfer.was_sent(sent),
         // What was attached to the draft and is not in the message stays with us: the other council never hears of it.
@@ -94,6 +94,11 @@ fn apply(transfer: &mut Transfer, event: &ReferralEvent, at: DateTime<Utc>) {
                 evidence.brought = true;
             }
         }
+        ReferralEvent::GivenOut(_) => transfer.given_out = true,
+        // It stands in its lane, and what it said is not known.
+        ReferralEvent::PassedOver(_) => {}
+        ReferralEvent::Erased(erased) => transfer.erasure.done = Some(erased.clone()),
+        ReferralEvent::ErasureHeld(held) => transfer.erasure.held = Some(held.why),
     }
 }
 
@@ -116,6 +121,18 @@ impl Transfer {
         self.assessed = Some(assessed.clone());
         self.presented = None;
         self.advance(Stage::ConsentCaptured, Stage::Assessed);
+    }
+
+    fn was_presented(&mut self, presented: &Presented) {
+        self.presenters.insert(presented.by.clone());
+        self.presented = Some(presented.clone());
+    }
+
+    /// A file of ours is no part of the content that was kept. Where none was kept the files were listed when it was
+    /// sent, and nothing was void.
+    fn is_void_with(&self, added: &EvidenceAdded) -> bool {
+        let is_kept = self.presented.as_ref().is_some_and(|presented| presented.content.is_some());
+        is_kept && self.stage.is_before_sending() && added.side == self.own_side()
     }
 
     fn was_sealed(&mut self, sealed: &Sealed) {
@@ -286,6 +303,9 @@ impl Transfer {
     }
 
     fn evidence_added(&mut self, added: &EvidenceAdded) {
+        if self.is_void_with(added) {
+            self.presented = None;
+        }
         let evidence = EvidenceState {
             name: added.name.clone(),
             bytes: added.bytes,
@@ -295,6 +315,7 @@ impl Transfer {
             scan: ScanState::Unscanned,
             announced: None,
             brought: false,
+            by: added.by.clone(),
         };
         self.evidence.entry(added.digest.clone()).or_insert(evidence);
     }

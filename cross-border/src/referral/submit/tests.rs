@@ -1,15 +1,17 @@
+use domain::decider::Happened;
+
 use super::*;
 use crate::exchange::Step;
 use crate::partner::{Language, Place};
-use crate::referral::event::{ConsentCaptured, Drafted, EvidenceAdded};
+use crate::referral::event::{ConsentCaptured, Drafted};
 use crate::referral::present::Present;
 use crate::referral::testing::{
     ACTOR, APPROVER, Decided, HONG_KONG, History, MACAO, assess, assessed, assessment, came_in, capture,
-    clocks_of_sending, consent_to, consented, day, decide_as, draft, drafted_to, expected, file, given, message,
-    nothing, presentation, presented, region, sent, subject, submission, submitted, time,
+    clocks_of_sending, consent_to, consented, content, day, decide_as, draft, drafted_to, expected, file, given,
+    message, nothing, presentation, presented, region, sent, subject, submission, submitted, time,
 };
 use crate::referral::vocabulary::Direction;
-use crate::referral::{Act, Action, ReferralCommand, Stage};
+use crate::referral::{Act, Action, Gate, ReferralCommand, Stage};
 
 const NOW: &str = "2026-05-20T09:00:00+08:00";
 
@@ -111,11 +113,90 @@ fn a_referral_of_another_council_leaves_by_its_own_calendar() {
     assert_eq!(transfer.segment.head(Side::Origin).map(|entry| entry.from.as_str()), Some(MACAO));
 }
 
+/// What somebody hears who wants to let it leave.
+fn judged_by(actor: &str, history: &History) -> Result<(), Rejection> {
+    let transfer = history.transfer();
+    let fields = transfer.presented.as_ref().map_or_else(Vec::new, |presented| presented.fields.clone());
+    let act = submit(submission(&transfer, Sealed { fields, ..message() }, NOW));
+    decide_as(actor, &history.state(), time(NOW), ReferralCommand { at: None, act }).map(drop)
+}
+
 #[test]
-fn whoever_presented_it_does_not_let_it_leave() {
-    let command = ReferralCommand { at: None, act: submit(prepared()) };
-    let refused = decide_as(ACTOR, &presented().state(), time(NOW), command);
-    assert_eq!(refused, Err(Rejection::SameApprover));
+fn whoever_presented_it_does_not_let_it_leave_however_the_name_is_spelt() {
+    for spelt in [ACTOR, "OFFICER-1", " officer-1 ", "ｏｆｆｉｃｅｒ－１"] {
+        assert_eq!(judged_by(spelt, &presented()), Err(Rejection::SameApprover), "{spelt}");
+    }
+    assert_eq!(judged_by(APPROVER, &presented()), Ok(()));
+}
+
+#[test]
+fn whoever_presented_it_before_or_added_a_file_to_it_does_not_let_it_leave() {
+    // The second person presents it once as well, and the first presents the same again.
+    let act = Act::Present(presentation());
+    let command = ReferralCommand { at: None, act };
+    let happened = decide_as(APPROVER, &presented().state(), time(NOW), command).unwrap();
+    let both = presented().with(happened).and(NOW, Act::Present(presentation()));
+    assert_eq!(both.transfer().presented.map(|presented| presented.by).as_deref(), Some(ACTOR));
+    assert_eq!(judged_by(APPROVER, &both), Err(Rejection::SameApprover));
+    assert_eq!(judged_by("officer-3", &both), Ok(()));
+
+    for (listed, expected) in [(true, Err(Rejection::SameApprover)), (false, Ok(()))] {
+        let command = ReferralCommand { at: None, act: Act::AddEvidence(file("a")) };
+        let happened = decide_as(APPROVER, &assessed().state(), time(NOW), command).unwrap();
+        let evidence = if listed { vec![file("a").digest] } else { Vec::new() };
+        let fields = vec![DataField::ConsumerName, DataField::Evidence];
+        let content = PresentedContent { evidence, ..content() };
+        let laid = assessed().with(happened).and(NOW, Act::Present(Present { fields, content, ..presentation() }));
+        assert_eq!(judged_by(APPROVER, &laid), expected, "listed: {listed}");
+    }
+}
+
+#[test]
+fn only_the_content_that_was_approved_leaves() {
+    let other = Digest::of(b"another content");
+    let presented_now = Rejection::OtherContent { presented: content().digest };
+    let unread = Submit { approved: other.clone(), ..prepared() };
+    decided(presented(), unread).then_err(|refused| *refused == presented_now);
+
+    // Somebody presents anew between the reading and the approving.
+    let read = prepared();
+    let content = PresentedContent { digest: other.clone(), ..content() };
+    let anew = presented().and("2026-05-19T11:00:00+08:00", Act::Present(Present { content, ..presentation() }));
+    decided(anew.clone(), read).then_err(|refused| *refused == Rejection::OtherContent { presented: other.clone() });
+    let act = submission(&anew.transfer(), message(), NOW);
+    assert_eq!(act.approved, other);
+    assert!(!decided(anew, act).events().is_empty());
+}
+
+#[test]
+fn what_was_presented_before_contents_were_kept_is_presented_again() {
+    let mut happened = presented();
+    happened.forget_content();
+    let act = submission(&happened.transfer(), message(), NOW);
+    decided(happened.clone(), act).then_err(|refused| *refused == Rejection::Gates(vec![Gate::ContentNotPresented]));
+    assert_eq!(gate::ahead(&happened.transfer(), day("2026-05-20")), [Gate::ContentNotPresented]);
+    submitted(happened.and("2026-05-19T11:00:00+08:00", Act::Present(presentation())), NOW);
+}
+
+#[test]
+fn what_was_sent_before_contents_were_kept_stays_sent() {
+    // A file was attached behind the presentation, and listed when it was sent.
+    let mut happened = presented();
+    happened.forget_content();
+    let history = happened.and("2026-05-19T11:00:00+08:00", Act::AddEvidence(file("a")));
+    assert!(history.transfer().presented.is_some(), "nothing was void then");
+    let sent = ReferralEvent::Sent(Sent {
+        approver: APPROVER.to_owned(),
+        retention_to: day("2027-05-20"),
+        acknowledgement: expected("2026-05-28", "HK-2026/1"),
+    });
+    let recorded = TransferRecorded { evidence: vec![file("a").digest], ..record() };
+    let recorded = ReferralEvent::TransferRecorded(Box::new(recorded));
+    let at = time(NOW);
+    let happened = [sent, recorded].map(|event| Happened { at, event });
+    let transfer = history.with(happened).transfer();
+    assert_eq!((transfer.stage, transfer.evidence.len()), (Stage::Sent, 1));
+    assert_eq!(transfer.subject(), Some(subject()));
 }
 
 #[test]
@@ -183,28 +264,29 @@ fn the_message_is_the_first_of_its_lane() {
 }
 
 #[test]
-fn the_listed_files_belong_to_the_referral_and_the_others_stay_here() {
+fn the_listed_files_are_those_of_the_content_and_the_others_stay_here() {
     let fields = vec![DataField::ConsumerName, DataField::Evidence];
+    let content = PresentedContent { evidence: vec![file("a").digest], ..content() };
+    let presentation = Present { fields: fields.clone(), content, ..presentation() };
     let history = assessed()
         .and("2026-05-19T09:30:00+08:00", Act::AddEvidence(file("a")))
         .and("2026-05-19T09:31:00+08:00", Act::AddEvidence(file("kept")))
-        .and("2026-05-19T10:00:00+08:00", Act::Present(Present { fields: fields.clone(), ..presentation() }));
-    let mut act = submission(&history.transfer(), Sealed { fields, ..message() }, NOW);
-    act.evidence = vec![file("a"), file("b")];
-    let events = decided(history.clone(), act.clone()).events();
-    let added: Vec<&EvidenceAdded> = events
-        .iter()
-        .filter_map(|event| if let ReferralEvent::EvidenceAdded(added) = event { Some(added.as_ref()) } else { None })
-        .collect();
-    assert_eq!(added.iter().map(|added| &added.digest).collect::<Vec<_>>(), [&file("b").digest]);
-    let known = decided(history, act).then(events).transfer().evidence;
-    let mut expected = vec![file("a").digest, file("b").digest];
-    expected.sort_unstable();
-    assert_eq!(known.into_keys().collect::<Vec<_>>(), expected);
+        .and("2026-05-19T10:00:00+08:00", Act::Present(presentation));
+    let act = submission(&history.transfer(), Sealed { fields, ..message() }, NOW);
+    assert_eq!(act.evidence, [file("a").digest]);
+    let misstated = Rejection::Misstated { field: "evidence" };
+    let both = vec![file("a").digest, file("kept").digest];
+    for evidence in [Vec::new(), both, vec![file("kept").digest]] {
+        decided(history.clone(), Submit { evidence, ..act.clone() }).then_err(|refused| *refused == misstated);
+    }
+    let mut unnamed = act.clone();
+    unnamed.sealed.fields = vec![DataField::ConsumerName];
+    decided(history.clone(), unnamed).then_err(|refused| *refused == misstated);
 
-    let mut unnamed = prepared();
-    unnamed.evidence = vec![file("a")];
-    decided(presented(), unnamed).then_err(|refused| *refused == Rejection::Misstated { field: "evidence" });
+    let events = decided(history.clone(), act.clone()).events();
+    assert!(!events.iter().any(|event| matches!(event, ReferralEvent::EvidenceAdded(_))), "they are here already");
+    let known = decided(history, act).then(events).transfer().evidence;
+    assert_eq!(known.into_keys().collect::<Vec<_>>(), [file("a").digest]);
 }
 
 #[test]

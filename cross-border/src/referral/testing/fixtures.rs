@@ -11,8 +11,8 @@ use crate::partner::{Language, Place};
 use crate::referral::ReferralId;
 use crate::referral::add_evidence::AddEvidence;
 use crate::referral::event::{
-    Assessed, ClockStarted, ConsentCaptured, Drafted, Expected, Filed, ImpactAssessment, Instrument, ReferralEvent,
-    Sealed,
+    Assessed, ClockStarted, ConsentCaptured, Drafted, Expected, Filed, ImpactAssessment, Instrument, PresentedContent,
+    ReferralEvent, Sealed,
 };
 use crate::referral::present::Present;
 use crate::referral::record_session::RecordSession;
@@ -39,6 +39,7 @@ pub(in crate::referral) fn drafted_to(recipient: &str) -> Drafted {
         partner: partner(recipient),
         purpose: Purpose::Conciliation,
         partner_reference: None,
+        retention_to: None,
     }
 }
 
@@ -107,7 +108,13 @@ pub(in crate::referral) fn presentation() -> Present {
         retention_to: day("2027-05-20"),
         fields: message().fields,
         onward_to: None,
+        content: content(),
     }
+}
+
+/// A content without files.
+pub(in crate::referral) fn content() -> PresentedContent {
+    PresentedContent { digest: Digest::of(b"content"), text: sealed_text(subject()), evidence: Vec::new() }
 }
 
 pub(in crate::referral) fn message() -> Sealed {

@@ -2,11 +2,11 @@
 
 use domain::id::SubjectId;
 
-use super::{sealed_text, subject, time};
+use super::{content, sealed_text, subject, time};
 use crate::exchange::{DeliveryId, Digest, Entry, MessageKind, Next, Segment, SharedId, Side};
 use crate::partner::{PartnerId, PartnerRegister};
 use crate::referral::Transfer;
-use crate::referral::event::{Drafted, MessageMeta, Sealed};
+use crate::referral::event::{Drafted, MessageMeta, PresentedContent, Sealed};
 use crate::referral::receive::Receive;
 use crate::referral::submit::{Submit, TransferBasis};
 use crate::referral::vocabulary::LegalRoute;
@@ -64,11 +64,13 @@ pub(in crate::referral) fn opening(drafted: Drafted, at: &str) -> Receive {
     Receive { opening: Some(drafted), message, evidence: Vec::new(), effects: Vec::new() }
 }
 
-/// The submission of what was prepared, which says what the state does; `sealed` holds its fields.
+/// The submission of what was presented, which says what the state does; `sealed` holds its fields.
 pub(in crate::referral) fn submission(transfer: &Transfer, sealed: Sealed, at: &str) -> Submit {
     let issued = next_message(transfer, Side::Origin, MessageKind::Submission, at);
     let sealed = Sealed { payload: issued.entry.digest.to_string(), ..sealed };
-    Submit { sealed, record: basis(transfer), evidence: Vec::new(), issued }
+    let presented = transfer.presented.as_ref().and_then(|presented| presented.content.clone());
+    let PresentedContent { digest, evidence, .. } = presented.unwrap_or_else(content);
+    Submit { approved: digest, sealed, record: basis(transfer), evidence, issued }
 }
 
 /// What the state says of the basis; of what is not there, anything.

@@ -23,9 +23,17 @@ const READ_TAIL: &str = concat!("SELECT ", event_columns!(), ", digest FROM even
 /// Why a log could not be opened. Nothing was changed in any of these cases.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    #[error("there is no log at `{path}`; check the data folder, or say that a new log may be created")]
+    #[error("there is no log at `{path}`; name the data folder that holds one, or make one with `baycase init`")]
     Missing { path: PathBuf },
-    #[error("`{path}` is not a log of this program: {what}; name the right file, or move this one away")]
+    #[error(
+        "`{path}` is empty and holds no log; if it held one, keep what lies beside it as it is and restore the newest \
+         backup that verifies"
+    )]
+    Empty { path: PathBuf },
+    #[error(
+        "`{path}` is not a log of this program: {what}; it was left untouched. Name the right data folder; if this was \
+         the log, keep the file as it is and restore the newest backup that verifies"
+    )]
     NotALog { path: PathBuf, what: &'static str },
     #[error(
         "the log at `{path}` has format {found} and this program knows formats up to {known}; \
@@ -70,6 +78,27 @@ impl OpenError {
 
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
         Self::Io { path: path.to_owned(), source }
+    }
+
+    /// There is nothing at the path, or nothing in what lies there.
+    pub(crate) fn nothing(path: &Path) -> Self {
+        let path = path.to_owned();
+        if path.exists() { Self::Empty { path } } else { Self::Missing { path } }
+    }
+
+    /// What is wrong, without a word of what to do: for whoever has other advice.
+    pub(crate) fn what(&self) -> String {
+        match self {
+            Self::Missing { .. } => "there is no file".to_owned(),
+            Self::Empty { .. } => "it is empty".to_owned(),
+            Self::NotALog { what, .. } => (*what).to_owned(),
+            Self::NewerSchema { found, .. } => format!("it has format {found}"),
+            Self::Locked { .. } => "it is open in another process".to_owned(),
+            Self::OtherInstallation { found, .. } => format!("it belongs to installation {found}"),
+            Self::Damaged { what, .. } => what.clone(),
+            Self::Store { source, .. } => source.to_string(),
+            Self::Io { source, .. } => source.to_string(),
+        }
     }
 
     fn read(path: &Path, error: ReadError) -> Self {

@@ -74,7 +74,7 @@ impl LogReader {
     /// There is no log there, or it is damaged, or newer than this program.
     pub fn open(path: &Path, settings: ReaderSettings) -> Result<Self, OpenError> {
         match inspect(path)? {
-            Found::Nothing => Err(OpenError::Missing { path: path.to_owned() }),
+            Found::Nothing => Err(OpenError::nothing(path)),
             Found::Log(_) => Self::connect(path, settings).map_err(|error| OpenError::sqlite(path, error)),
         }
     }

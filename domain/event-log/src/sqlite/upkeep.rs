@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use domain::envelope::Position;
-use rusqlite::OptionalExtension;
+use rusqlite::{ErrorCode, OptionalExtension};
 use thiserror::Error;
 
 use crate::port::ReadError;
@@ -42,7 +42,12 @@ pub enum BackupError {
     Exists { path: PathBuf },
     #[error("`{path}` cannot be handed to SQLite; use a path in UTF-8")]
     Name { path: PathBuf },
-    #[error("the log could not be copied to `{path}`; check the room on its disk")]
+    #[error(
+        "the log at `{path}` is damaged and was not copied: {what}; keep it and every older backup as they are, run \
+         `baycase verify` to see how far the damage goes, and restore the newest backup that verifies"
+    )]
+    Damaged { path: PathBuf, what: String },
+    #[error("the log could not be copied to `{path}`; check its folder and the room on its disk")]
     Store {
         path: PathBuf,
         #[source]
@@ -54,8 +59,11 @@ pub enum BackupError {
         #[source]
         source: io::Error,
     },
-    #[error("the copy is not sound, so the log may be damaged; run `baycase verify` on the log")]
-    Unsound(#[source] OpenError),
+    #[error(
+        "the copy was not sound and was removed: {what}; run `baycase verify` on the log, and keep every older backup \
+         until it is sound"
+    )]
+    Unsound { what: String },
 }
 
 impl LogReader {
@@ -122,7 +130,13 @@ pub fn backup(from: &Path, to: &Path) -> Result<Backup, BackupError> {
 }
 
 fn copy(from: &Path, to: &Path, partial: &Path) -> Result<Backup, BackupError> {
-    let store = |source| BackupError::Store { path: to.to_owned(), source };
+    let store = |source: rusqlite::Error| match source.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            BackupError::Damaged { path: from.to_owned(), what: source.to_string() }
+        }
+        Some(_) | None => BackupError::Store { path: to.to_owned(), source },
+    };
+    let unsound = |error: &OpenError| BackupError::Unsound { what: error.what() };
     let io_failed = |source| BackupError::Io { path: to.to_owned(), source };
     let Some(name) = partial.to_str() else { return Err(BackupError::Name { path: to.to_owned() }) };
     match fs::remove_file(partial) {
@@ -131,8 +145,8 @@ fn copy(from: &Path, to: &Path, partial: &Path) -> Result<Backup, BackupError> {
         Err(error) => return Err(io_failed(error)),
     }
     connect(from, ReaderSettings::default()).and_then(|log| log.execute("VACUUM INTO ?1", [name])).map_err(store)?;
-    if let Found::Nothing = inspect(partial).map_err(BackupError::Unsound)? {
-        return Err(BackupError::Unsound(OpenError::Missing { path: to.to_owned() }));
+    if let Found::Nothing = inspect(partial).map_err(|error| unsound(&error))? {
+        return Err(unsound(&OpenError::nothing(partial)));
     }
     let head = connect(partial, ReaderSettings::default()).and_then(|copy| newest_position(&copy)).map_err(store)?;
     File::open(partial).and_then(|file| file.sync_all()).map_err(io_failed)?;

@@ -36,9 +36,12 @@ CREATE TABLE subject_key (
 /// Why a vault could not be opened. Nothing was changed in any of these cases.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    #[error("there is no vault at `{path}`; check the data folder, or say that a new vault may be created")]
+    #[error("there is no vault at `{path}`; name the data folder that holds one, or make one with `baycase init`")]
     Missing { path: PathBuf },
-    #[error("`{path}` is not a vault of this program: {what}; name the right file, or move this one away")]
+    #[error(
+        "`{path}` is not a vault of this program: {what}; it was left untouched. Name the right data folder; if this \
+         was the vault, keep the file as it is and restore its newest backup"
+    )]
     NotAVault { path: PathBuf, what: &'static str },
     #[error(
         "the vault at `{path}` has format {found} and this program knows formats up to {known}; \

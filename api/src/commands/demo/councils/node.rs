@@ -319,7 +319,9 @@ mod tests {
     #[test]
     fn a_mutation_names_the_type_of_its_input() {
         let sdl = sdl();
-        for mutation in ["registerFiling", "referAcrossBorder", "announceEvidence", "approveReferral"] {
+        for mutation in
+            ["registerFiling", "referAcrossBorder", "announceEvidence", "presentReferral", "approveReferral"]
+        {
             let document = mutation_document(mutation, "{ position }");
             let input_type = document.split([':', '!']).nth(1).unwrap().trim();
             assert!(sdl.contains(&format!("\t{mutation}(input: {input_type}!)")), "{document}");

@@ -117,7 +117,13 @@ impl<'n> Play<'n> {
             self.origin.act(Post::Officer, "announceEvidence", announcement, "{ position }").await?;
             self.origin.put(Post::Officer, origin, &digest, file.into_bytes()).await?;
         }
-        self.origin.act(Post::Head, "approveReferral", prepare::approval(&plot, origin), "{ position }").await?;
+        // Behind the file, which the message lists; the second person approves what the first was shown.
+        let shown = "{ referral { presentation { contentDigest } } }";
+        let input = prepare::presentation(&plot, origin);
+        let presented = self.origin.act(Post::Officer, "presentReferral", input, shown).await?;
+        let digest = self.text_at("presentReferral", &presented, "/referral/presentation/contentDigest")?;
+        let input = prepare::approval(&plot, origin, &digest);
+        self.origin.act(Post::Head, "approveReferral", input, "{ position }").await?;
         Ok(ids)
     }
 

@@ -64,9 +64,9 @@ pub(super) fn filing(plot: &Plot) -> Value {
     })
 }
 
-/// 跨境转办: with the consent, the legal route, and what is to leave.
+/// 跨境转办: with the consent and the legal route.
 pub(super) fn referral(plot: &Plot, case: &str) -> Value {
-    let (key, fields) = (plot.key(), fields(plot));
+    let key = plot.key();
     json!({
         "commandId": command(plot, "refer"),
         "caseId": case,
@@ -76,11 +76,10 @@ pub(super) fn referral(plot: &Plot, case: &str) -> Value {
             "textVersion": "2026-1",
             "language": language(plot.from),
             "channel": "ONLINE",
-            "fields": fields,
+            "fields": fields(plot),
             "evidence": Digest::of(format!("consent C-{key}").as_bytes()).as_str(),
         },
         "assessment": assessment(plot),
-        "presentation": { "retentionTo": day(365), "fields": fields },
     })
 }
 
@@ -117,17 +116,26 @@ pub(super) fn announcement(plot: &Plot, referral: Uuid, file: &str) -> Value {
     })
 }
 
-/// 审批发出: with what the case does not hold.
-pub(super) fn approval(plot: &Plot, referral: Uuid) -> Value {
+/// 送审: what is to leave, with what the case does not hold.
+pub(super) fn presentation(plot: &Plot, referral: Uuid) -> Value {
     json!({
-        "commandId": command(plot, "approve"),
+        "commandId": command(plot, "present"),
         "referralId": referral,
-        "content": {
-            "purchaseDate": day(-3),
-            "purchaseItem": bought(plot).item.of(plot.from),
-            "request": REQUEST.text(plot.from),
+        "presentation": {
+            "retentionTo": day(365),
+            "fields": fields(plot),
+            "content": {
+                "purchaseDate": day(-3),
+                "purchaseItem": bought(plot).item.of(plot.from),
+                "request": REQUEST.text(plot.from),
+            },
         },
     })
+}
+
+/// 审批发出: of the content with this digest.
+pub(super) fn approval(plot: &Plot, referral: Uuid, digest: &str) -> Value {
+    json!({ "commandId": command(plot, "approve"), "referralId": referral, "contentDigest": digest })
 }
 
 #[cfg(test)]
@@ -139,7 +147,8 @@ mod tests {
     fn what_leaves_is_what_was_agreed_to_and_every_route_is_of_the_senders_law() {
         for plot in draw(1, BLOCK, 2) {
             let referral = referral(&plot, "00000000-0000-0000-0000-000000000001");
-            assert_eq!(referral["consent"]["fields"], referral["presentation"]["fields"]);
+            let presented = presentation(&plot, Uuid::from_u128(1));
+            assert_eq!(referral["consent"]["fields"], presented["presentation"]["fields"]);
             let route = referral["assessment"]["route"].as_str().unwrap();
             let expected = match plot.from {
                 Place::Guangdong if plot.to == Place::Macao => "GBA_MACAO",

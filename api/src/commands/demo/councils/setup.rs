@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::place::council;
 use crate::auth::DevKey;
 use crate::commands::demo::MARKER as OTHER_DEMO;
+use crate::commands::path_error::at;
 use crate::commands::{Failure, init};
 use crate::config::{Config, CouncilConfig, PartnerConfig, VaultConfig};
 use crate::data_dir::DataDir;
@@ -44,19 +45,19 @@ struct Marker {
 pub(super) fn claim(root: &Path) -> Result<u32, Failure> {
     let path = root.join(MARKER);
     let before = match fs::read(&path) {
-        Ok(bytes) => serde_json::from_slice::<Marker>(&bytes)?.runs,
+        Ok(bytes) => serde_json::from_slice::<Marker>(&bytes).map_err(at(&path, "counts no runs"))?.runs,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             check_free(root)?;
             0
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(at(&path, "cannot be read")(error)),
     };
     let run = before.saturating_add(1);
-    fs::create_dir_all(root)?;
+    fs::create_dir_all(root).map_err(at(root, "cannot be made"))?;
     // Beside and moved into place, so that it is never half a marker.
     let beside = path.with_extension("json.new");
-    fs::write(&beside, serde_json::to_vec_pretty(&Marker { runs: run })?)?;
-    fs::rename(&beside, &path)?;
+    fs::write(&beside, serde_json::to_vec_pretty(&Marker { runs: run })?).map_err(at(&beside, "cannot be written"))?;
+    fs::rename(&beside, &path).map_err(at(&path, "cannot be replaced"))?;
     Ok(run)
 }
 
@@ -93,7 +94,7 @@ pub(super) async fn prepare(root: &Path, base: &Config, place: Place) -> Result<
 
 /// The public halves of a council's keys, a new one among them when the newest is about to end.
 fn keys(folder: &Path, id: &PartnerId) -> Result<Vec<VerifyingKey>, Failure> {
-    fs::create_dir_all(folder)?;
+    fs::create_dir_all(folder).map_err(at(folder, "cannot be made"))?;
     let now = crate::clock::now().trunc_subsecs(0);
     let mut ring = KeyRing::read_dir(folder)?;
     if ring.active(now + TimeDelta::days(1)).is_none() {

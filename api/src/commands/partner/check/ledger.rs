@@ -4,7 +4,8 @@ use cross_border::exchange::RefusalCode;
 use serde_json::Value;
 
 use super::report::shown;
-use super::wire::{Answer, Unanswered, code_of};
+use super::unanswered::Unanswered;
+use super::wire::{Answer, code_of};
 use crate::edge::fault::Code;
 
 /// What was seen.
@@ -45,7 +46,10 @@ impl Ledger {
             Unanswered::Silent(_) | Unanswered::Endless(_) | Unanswered::TooLong(_) => {
                 self.unbounded.get_or_insert_with(|| format!("{asked}: {unanswered}"));
             }
-            Unanswered::NoConnection(_) | Unanswered::Broken(_) => {}
+            Unanswered::NoConnection(_)
+            | Unanswered::PrivateAddress(_)
+            | Unanswered::UnknownAuthority(_)
+            | Unanswered::Broken(_) => {}
         }
     }
 }

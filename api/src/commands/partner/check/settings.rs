@@ -6,18 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use cross_border::delivery::client::{ClientError, ClientOptions, http_client};
 use cross_border::delivery::resolver::{GuardedResolver, SystemLookup, is_public};
 use cross_border::partner::{Partner, PartnerId, PartnerRegister};
+use cross_border::peer::{Peer, Transport};
 use cross_border::trust::{KeyId, SigningKey, VerifyingKey};
 use reqwest::Url;
 use toml::{Table, Value};
 
 use super::CheckArgs;
 use super::draw::fresh_seed;
+use super::unanswered::innermost;
 use crate::commands::Failure;
+use crate::commands::path_error::at;
 use crate::partner::GRAPHQL_PATH;
-
-const USER_AGENT: &str = concat!("baycase-check/", env!("CARGO_PKG_VERSION"));
 
 /// The settings of a run.
 #[derive(Debug)]
@@ -53,7 +55,7 @@ impl Settings {
         let others = || PartnerRegister::builtin().partners().iter();
         let third = others().find(|other| other.id != own.id && other.id != partner.id);
         let third = third.ok_or("the register holds no third council to be mistaken for")?;
-        let key = SigningKey::read(&args.key)?;
+        let key = SigningKey::read(&args.key).map_err(at(&args.key, "of --key cannot be used"))?;
         if !key.is_valid_at(now) {
             return Err(
                 format!("key `{}` is valid from {} to {}, not now", key.id, key.not_before, key.not_after).into()
@@ -150,46 +152,56 @@ fn entries(table: &Table, council: &PartnerId) -> Vec<Value> {
     keys.flatten().cloned().collect()
 }
 
-/// The client: no redirects, no proxies, no address of an inner network, and a connection of its own for each exchange.
+/// The client, built as that of a delivery: no redirects, no proxies, no address of an inner network, and a connection
+/// of its own for each exchange.
 ///
 /// # Errors
-/// A certificate or key cannot be read.
+/// A certificate or key cannot be read; the text says which.
 pub(super) fn client(args: &CheckArgs, settings: &Settings) -> Result<reqwest::Client, Failure> {
+    let peer = Peer {
+        id: args.partner.clone(),
+        endpoint: Some(args.url.clone()),
+        transport: Transport::Push,
+        pull: false,
+        keys: settings.peer_keys.clone(),
+        certificates: Vec::new(),
+        server_ca_file: args.server_ca.clone(),
+        allow_private_address: args.allow_private_address,
+        allow_plain_http: args.allow_plain_http,
+    };
+    let timeout = settings.timeout;
+    let options = ClientOptions { timeout, connect_timeout: timeout, ..ClientOptions::default() };
     let resolver = GuardedResolver::new(Arc::new(SystemLookup), args.allow_private_address);
-    let https = settings.endpoint.scheme() == "https";
-    let mut builder = reqwest::Client::builder()
-        .user_agent(USER_AGENT)
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy()
-        .referer(false)
-        .http1_only()
-        .https_only(https)
-        .pool_max_idle_per_host(0)
-        .connect_timeout(settings.timeout)
-        .timeout(settings.timeout)
-        .dns_resolver(resolver);
-    if !https {
-        // No certificate will be checked, so those of the system are not needed; there may be none.
-        builder = builder.tls_certs_only(Vec::new());
-    } else if let Some(path) = &args.server_ca {
-        let certificates = reqwest::Certificate::from_pem_bundle(&read(path)?)?;
-        if certificates.is_empty() {
-            return Err(format!("{} holds no certificate", path.display()).into());
+    let identity = identity(args)?;
+    http_client(&peer, &settings.endpoint, identity.as_deref(), &options, resolver)
+        .map_err(|error| unusable(error, args.server_ca.as_deref()))
+}
+
+/// Why there is no client, with the option that helps.
+fn unusable(error: ClientError, server_ca: Option<&Path>) -> Failure {
+    let hint = match (&error, server_ca) {
+        (ClientError::Build { .. }, Some(path)) => format!("is {} of --server-ca a PEM file?", path.display()),
+        (ClientError::Build { .. }, None) => {
+            "are the system's certificates installed? else name the server's authority with --server-ca".to_owned()
         }
-        builder = builder.tls_certs_only(certificates);
-    }
+        (ClientError::Identity(_), _) => "--client-certificate and --client-key are PEM and belong together".to_owned(),
+        _ => return error.into(),
+    };
+    format!("{error} ({}); {hint}", innermost(&error)).into()
+}
+
+/// Our certificate with its key, one text behind the other.
+fn identity(args: &CheckArgs) -> Result<Option<Vec<u8>>, Failure> {
     match (&args.client_certificate, &args.client_key) {
         (Some(certificate), Some(key)) => {
             let mut pem = read(certificate)?;
             pem.push(b'\n');
             pem.extend(read(key)?);
-            builder = builder.identity(reqwest::Identity::from_pem(&pem)?);
+            Ok(Some(pem))
         }
-        (None, None) => {}
-        _ => return Err("--client-certificate and --client-key are of no use alone".into()),
+        (None, None) => Ok(None),
+        _ => Err("--client-certificate and --client-key are of no use alone".into()),
     }
-    Ok(builder.build()?)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -200,33 +212,13 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 mod tests {
     use chrono::TimeDelta;
 
-    use super::super::testing::signing_key as signing;
+    use super::super::testing::{args, signing_key as signing};
     use super::*;
 
     const HONG_KONG: &str = "hk-consumer-council";
-    const GUANGDONG: &str = "gd-consumer-council";
 
     fn id(text: &str) -> PartnerId {
         PartnerId::parse(text).unwrap()
-    }
-
-    fn args(key: &Path) -> CheckArgs {
-        CheckArgs {
-            url: format!("https://partners.example.org{GRAPHQL_PATH}"),
-            own: id(GUANGDONG),
-            partner: id(HONG_KONG),
-            key: key.to_owned(),
-            peer_key: vec![toml::to_string(&signing("hk-consumer-council:1").verifying()).unwrap()],
-            client_certificate: None,
-            client_key: None,
-            server_ca: None,
-            allow_private_address: false,
-            allow_plain_http: false,
-            seed: None,
-            timeout_ms: 1_000,
-            recall_wait_ms: 0,
-            json: false,
-        }
     }
 
     #[test]
@@ -296,5 +288,35 @@ mod tests {
         assert!(client(&loopback, &settings).is_ok());
         let half = CheckArgs { client_key: Some(path.clone()), ..loopback };
         assert!(client(&half, &settings).is_err(), "a key without its certificate");
+    }
+
+    #[test]
+    fn a_file_that_is_of_no_use_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gd.key.json");
+        signing("gd-consumer-council:1").write_new(&path).unwrap();
+        let empty = folder.path().join("empty.pem");
+        std::fs::write(&empty, "").unwrap();
+        let refused = |change: &dyn Fn(&mut CheckArgs)| {
+            let mut args = args(&path);
+            change(&mut args);
+            let settings = Settings::of(&args, crate::clock::now()).unwrap();
+            client(&args, &settings).unwrap_err().to_string()
+        };
+        let nowhere = folder.path().join("nowhere.pem");
+        let text = refused(&|args| args.server_ca = Some(empty.clone()));
+        assert!(text.contains("empty.pem"), "{text}");
+        let text = refused(&|args| args.server_ca = Some(nowhere.clone()));
+        assert!(text.contains("nowhere.pem"), "{text}");
+        let text = refused(&|args| {
+            args.client_certificate = Some(nowhere.clone());
+            args.client_key = Some(empty.clone());
+        });
+        assert!(text.contains("nowhere.pem"), "{text}");
+        let text = refused(&|args| {
+            args.client_certificate = Some(empty.clone());
+            args.client_key = Some(empty.clone());
+        });
+        assert!(text.contains("--client-certificate"), "{text}");
     }
 }

@@ -7,14 +7,16 @@ use cross_border::delivery::backoff::retry_after;
 use cross_border::exchange::RefusalCode;
 use cross_border::trust::SigningKey;
 use cross_border::trust::http_signature::{draw_nonce, sign_request};
-use reqwest::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER, USER_AGENT};
 use reqwest::{Method, Url};
 use serde_json::Value;
-use thiserror::Error;
 
 use super::ledger::Ledger;
 use super::report::{Checked, Miss, shown};
+use super::unanswered::Unanswered;
 
+/// What the requests call themselves, so that a server's journal tells a check from a council.
+const CHECK: &str = concat!("baycase-check/", env!("CARGO_PKG_VERSION"));
 const ACCEPT: &str = "application/graphql-response+json, application/json;q=0.9";
 /// Longest answer in bytes; a page of the feed is the longest that the contract knows.
 pub(super) const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -106,48 +108,24 @@ impl Line {
     }
 }
 
-/// Why there is no answer.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub(super) enum Unanswered {
-    #[error("no connection ({0})")]
-    NoConnection(String),
-    #[error("no answer began within {0:?}")]
-    Silent(Duration),
-    #[error("the answer had not ended after {0:?}")]
-    Endless(Duration),
-    #[error("the answer has more than {0} bytes")]
-    TooLong(usize),
-    #[error("the connection broke ({0})")]
-    Broken(String),
-}
-
 async fn exchange(http: &reqwest::Client, crafted: &Crafted, timeout: Duration) -> Result<Answer, Unanswered> {
     let Draft { method, url, content_type, body, .. } = &crafted.draft;
-    let mut request = http.request(method.clone(), url.clone()).timeout(timeout).header("accept", ACCEPT);
+    let mut request = http.request(method.clone(), url.clone()).timeout(timeout);
+    request = request.header("accept", ACCEPT).header(USER_AGENT, CHECK);
     for (name, value) in &crafted.headers {
         request = request.header(*name, value);
     }
     if let Some(content_type) = content_type {
         request = request.header(CONTENT_TYPE, *content_type).body(body.clone());
     }
-    let mut response = request.send().await.map_err(|error| {
-        if error.is_timeout() {
-            Unanswered::Silent(timeout)
-        } else if error.is_connect() {
-            Unanswered::NoConnection(innermost(&error))
-        } else {
-            Unanswered::Broken(innermost(&error))
-        }
-    })?;
+    let mut response = request.send().await.map_err(|error| Unanswered::before(&error, timeout))?;
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     let location = header(LOCATION).map(shown);
     let pause = header(RETRY_AFTER).and_then(|value| retry_after(value, crate::clock::now()));
     let status = response.status().as_u16();
     let mut body = Vec::new();
     loop {
-        let chunk = response.chunk().await.map_err(|error| {
-            if error.is_timeout() { Unanswered::Endless(timeout) } else { Unanswered::Broken(innermost(&error)) }
-        })?;
+        let chunk = response.chunk().await.map_err(|error| Unanswered::within(&error, timeout))?;
         let Some(chunk) = chunk else { break };
         if body.len().saturating_add(chunk.len()) > ANSWER_BYTES_MAX {
             return Err(Unanswered::TooLong(ANSWER_BYTES_MAX));
@@ -155,15 +133,6 @@ async fn exchange(http: &reqwest::Client, crafted: &Crafted, timeout: Duration) 
         body.extend_from_slice(&chunk);
     }
     Ok(Answer::new(status, location, pause, body))
-}
-
-/// The innermost cause, which says most.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    shown(&cause.to_string())
 }
 
 /// An answer, read to its end.
