@@ -31,6 +31,8 @@ struct Crossing<'c, 'p> {
     id: Value,
     /// Its id at the receiving council.
     theirs: Value,
+    /// Of the content that was presented.
+    digest: Value,
 }
 
 /// Tells them all.
@@ -79,7 +81,7 @@ impl<'c, 'p> Crossing<'c, 'p> {
         let referred = run.act(at, "referAcrossBorder", input).await;
         let id = referred["referral"]["id"].clone();
         let fields = FIELDS.iter().chain(more).copied().collect();
-        Self { run, desks, fields, id, theirs: Value::Null }
+        Self { run, desks, fields, id, theirs: Value::Null, digest: Value::Null }
     }
 
     /// Everything that must be there before it may leave.
@@ -98,15 +100,17 @@ impl<'c, 'p> Crossing<'c, 'p> {
             "impact": {"number": "PIA-1", "version": 1, "assessedOn": day(-100), "validTo": day(300)},
         });
         self.officer("assessReferral", json!({"assessment": assessment})).await;
-        let presentation = json!({"retentionTo": day(400), "fields": self.fields});
-        self.officer("presentReferral", json!({"presentation": presentation})).await;
+        let content = json!({"request": text("SIMPLIFIED_CHINESE", "请求退款。")});
+        let presentation = json!({"retentionTo": day(400), "fields": self.fields, "content": content});
+        let desks = self.desks;
+        let presented = self.here(&desks.officer, "presentReferral", json!({"presentation": presentation})).await;
+        self.digest = presented["referral"]["presentation"]["contentDigest"].clone();
     }
 
     /// Lets it leave, and waits until both councils hold the same of it.
     async fn approve(&mut self) {
-        let content = json!({"request": text("SIMPLIFIED_CHINESE", "请求退款。")});
-        let desks = self.desks;
-        self.here(&desks.head, "approveReferral", json!({"content": content})).await;
+        let (desks, digest) = (self.desks, self.digest.clone());
+        self.here(&desks.head, "approveReferral", json!({"contentDigest": digest})).await;
     }
 
     async fn sent(&mut self) {
@@ -189,11 +193,12 @@ impl<'c, 'p> Crossing<'c, 'p> {
 /// A file, a session by video, a settlement.
 async fn settled(run: &mut Run<'_>, desks: &Desks) {
     let mut crossing = Crossing::begin(run, desks, "CROSS-1", HONG_KONG, &["EVIDENCE"]).await;
-    crossing.prepare("GBA_HONG_KONG").await;
+    // What is presented holds the file.
     let digest = Digest::of(FILE.as_bytes());
     let file = json!({"digest": digest.as_str(), "name": "收据.txt", "bytes": FILE.len(), "media": "text/plain"});
     crossing.officer("announceEvidence", file).await;
     put(&crossing, &digest).await;
+    crossing.prepare("GBA_HONG_KONG").await;
     crossing.sent().await;
     crossing.hears("retrieveReferral", json!({})).await;
     crossing.hears("acknowledgeReferral", json!({"reference": "HK-1"})).await;
@@ -218,6 +223,8 @@ async fn settled(run: &mut Run<'_>, desks: &Desks) {
     crossing.hears("recordCouncilSession", held).await;
     crossing.hears("reportOutcome", json!({"outcome": "SETTLED", "recovered": amount})).await;
     crossing.tells("acknowledgeOutcome", json!({})).await;
+    let (head, id) = (At { server: &crossing.run.pair.guangdong, token: &desks.head }, crossing.id.clone());
+    crossing.run.refused(head, "eraseReferral", json!({"referralId": id})).await;
 }
 
 /// Puts in the bytes of the file that was announced.

@@ -76,7 +76,8 @@ impl<'a> Asking<'a> {
         let mut open = self.rows(node, &self.council, REFERRALS, "referrals").await;
         open.retain(|referral| match referral["stage"].as_str().unwrap_or_default() {
             "SENT" => true,
-            "RECALLED" => referral["erased"] != json!(true),
+            // Where it was withheld before it left there is nobody to hear from.
+            "RECALLED" => referral["recalledAfterSending"] == json!(true) && referral["erased"] != json!(true),
             // Delivered and not called back yet, although the consent was withdrawn.
             _ => referral["consent"]["withdrawn"] == json!(true),
         });
@@ -167,7 +168,10 @@ impl<'a> Asking<'a> {
 /// What both councils hold of the referrals that have left, in an order of their own.
 fn shared(rows: Vec<Value>) -> Vec<(String, String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-    let left = rows.iter().filter(|row| row["stage"].as_str().is_none_or(|stage| !BEFORE_SENDING.contains(&stage)));
+    let left = rows.iter().filter(|row| {
+        let is_withheld = row["stage"] == json!("RECALLED") && row["recalledAfterSending"] == json!(false);
+        !is_withheld && row["stage"].as_str().is_none_or(|stage| !BEFORE_SENDING.contains(&stage))
+    });
     let mut shared: Vec<_> =
         left.map(|row| (text(&row["sharedId"]), text(&row["stage"]), text(&row["segment"]["digest"]))).collect();
     shared.sort_unstable();

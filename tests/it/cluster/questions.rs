@@ -12,7 +12,7 @@ pub(super) const CASES: &str = "query($after: String) { cases(first: 200, after:
                                 endCursor } edges { node { id } } } }";
 /// The list of all referrals, a page at a time, with what both councils hold of each.
 pub(super) const REFERRALS: &str = "query($after: String) { referrals(first: 200, after: $after) { pageInfo { \
-                                    hasNextPage endCursor } edges { node { id sharedId stage erased consent { \
+                                    hasNextPage endCursor } edges { node { id sharedId stage erased recalledAfterSending consent { \
                                     withdrawn } segment { digest } } } } }";
 
 const COUNTS: &str = "received open overdue closed closedLate accepted refused mediated succeeded returned reopened \

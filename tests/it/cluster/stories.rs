@@ -20,7 +20,7 @@ const REFERRALS_OF_TEN: u64 = 3;
 const FIELDS: [&str; 6] = ["CONSUMER_NAME", "CONSUMER_CONTACT", "TRADER_NAME", "PURCHASE_AMOUNT", "FACTS", "REQUEST"];
 const CASES: &str = "cases { id number }";
 const CASE: &str = "revision case { stage }";
-const REFERRAL: &str = "revision referral { id }";
+const REFERRAL: &str = "revision referral { id presentation { contentDigest } }";
 
 /// Tells one story, or as much of it as its client does not give up on.
 pub(super) async fn tell(client: &Client<'_>, number: u64) {
@@ -151,15 +151,18 @@ impl Story<'_, '_> {
                 },
                 "impact": {"number": "PIA-1", "version": 1, "assessedOn": day(-100), "validTo": day(300)},
             },
-            "presentation": {"retentionTo": day(400), "fields": FIELDS},
+            "presentation": {
+                "retentionTo": day(400), "fields": FIELDS,
+                "content": {"request": {"lang": "SIMPLIFIED_CHINESE", "text": "请求退款。"}},
+            },
         });
         let referred = self.act(&officer, "referAcrossBorder", REFERRAL, input).await?;
         let id = referred.payload["referral"]["id"].as_str().unwrap().to_owned();
         let witness = self.client.witness;
         // Until the next answer comes nobody knows how far it is.
         witness.note(&id, |referral| referral.uncertain = true);
-        let request = json!({"lang": "SIMPLIFIED_CHINESE", "text": "请求退款。"});
-        let approval = json!({"referralId": id, "content": {"request": request}});
+        let digest = &referred.payload["referral"]["presentation"]["contentDigest"];
+        let approval = json!({"referralId": id, "contentDigest": digest});
         let approved = self.act(&head, "approveReferral", REFERRAL, approval).await?;
         witness.note(&id, |referral| referral.approved = true);
         self.look_at_referral(&officer, &cases[0], &approved).await;

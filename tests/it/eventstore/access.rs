@@ -86,7 +86,9 @@ impl Files {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         (params.not_before, params.not_after) = (date_time_ymd(years.0, 1, 1), date_time_ymd(years.1, 1, 1));
         let certificate = params.signed_by(&key, &*self.authority).unwrap();
-        (self.write("server.pem", &certificate.pem()), self.write("server.key", &key.serialize_pem()))
+        let file = format!("{name}-{}-{}", years.0, years.1);
+        let key = self.write(&format!("{file}.key"), &key.serialize_pem());
+        (self.write(&format!("{file}.pem"), &certificate.pem()), key)
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use domain::envelope::{Canonical, CommandDigest, PAYLOAD_BYTES_MAX, RecordedEvent, Revision};
 use domain::id::{CommandId, StreamId};
 
-use super::append::{appending, further, unwritable};
+use super::append::{appending, unwritable};
 use super::claims::{self, COPIED, CopiedCommand};
 use super::problem::Problem;
 use super::store::{Store, locked};
@@ -13,7 +13,7 @@ use super::wire::{self, Decoded, Incoming, Outgoing, decode, outgoing};
 use super::{Call, Query, Read, Refused};
 use crate::fault::LogFault;
 use crate::port::{
-    APPEND_BYTES_MAX, APPEND_EVENTS_MAX, AppendError, Appended, CommandRef, EVENT_FRAME_BYTES, Expected, ReadError,
+    APPEND_BYTES_MAX, APPEND_EVENTS_MAX, AppendError, CommandRef, EVENT_FRAME_BYTES, Expected, ReadError,
 };
 
 /// Events of a bucket in one read.
@@ -27,18 +27,14 @@ impl Store {
         stream: &StreamId,
         expected: Expected,
         events: &[Copied],
-    ) -> Result<Appended, AppendError> {
+    ) -> Result<bool, AppendError> {
         check_limits(events)?;
         let first = claims::after(expected).map_or(Revision::FIRST, Revision::next);
         let outgoing = as_outgoing(stream, first, events)?;
-        let last = Revision::new(first.get().saturating_add(further(events.len())));
         let call = self.link.call();
-        let conflict = match self.link.append(&call, stream.as_str(), expected, &outgoing).await {
-            Ok(()) => None,
-            Err(Refused { problem: Problem::WrongRevision { actual }, .. }) => {
-                let actual = actual.map(Revision::new);
-                Some(AppendError::Conflict { stream: stream.clone(), expected, actual })
-            }
+        let actual = match self.link.append(&call, stream.as_str(), expected, &outgoing).await {
+            Ok(()) => return Ok(true),
+            Err(Refused { problem: Problem::WrongRevision { actual }, .. }) => actual.map(Revision::new),
             Err(Refused { problem: Problem::Deleted, .. }) => {
                 return Err(LogFault::Deleted { stream: stream.clone() }.into());
             }
@@ -46,23 +42,10 @@ impl Store {
         };
         // Refused or not, what counts is whether these very events stand at their places.
         let there = self.window(&call, stream, first, events.len()).await.map_err(appending)?;
-        let same =
-            there.len() == events.len() && there.iter().zip(events).all(|(there, copied)| is_copy(there, copied));
-        match (there.last(), conflict) {
-            (Some(newest), conflict) if same => Ok(Appended {
-                stream: stream.clone(),
-                first_revision: first,
-                last_revision: last,
-                last_position: newest.event.position,
-                repeated: conflict.is_some(),
-            }),
-            (_, Some(conflict)) => Err(conflict),
-            (_, None) => {
-                // The servers knew the ids, and keep something else under them.
-                let what = format!("stream `{stream}` differs from the copied one at or behind revision {first}");
-                Err(LogFault::Protocol { what }.into())
-            }
+        if there.len() == events.len() && there.iter().zip(events).all(|(there, copied)| is_copy(there, copied)) {
+            return Ok(false);
         }
+        Err(AppendError::Conflict { stream: stream.clone(), expected, actual })
     }
 
     /// So many events of a stream from a revision on, as far as they are there.

@@ -40,10 +40,11 @@ impl EventStoreLog {
         let link = Link::new(&options)?;
         let store = Arc::new(Store::new(link, &options));
         let installation = store.settle(&options).await?;
-        let tasks = vec![
-            tokio::spawn(follow(Arc::clone(&store))).abort_handle(),
-            tokio::spawn(mend(Arc::clone(&store))).abort_handle(),
-        ];
+        let mut tasks = vec![tokio::spawn(mend(Arc::clone(&store))).abort_handle()];
+        // A copier has nobody to wake, and would be sent every event that it copies.
+        if !options.for_copy {
+            tasks.push(tokio::spawn(follow(Arc::clone(&store))).abort_handle());
+        }
         let at = settings::shown(&options.connection);
         info!(log.at = %at, log.installation = %installation, "Opened the log");
         Ok(Self { store, installation, tasks: Mutex::new(tasks) })
@@ -84,7 +85,8 @@ impl EventStoreLog {
 
     /// Appends recorded events of one stream as they are, for a copy: with their ids, times and bytes.
     ///
-    /// When they stand there already the answer says `repeated`.
+    /// Answers whether they were appended now; not, when they stand there already. The servers know events by their ids
+    /// alone, so whoever copies compares both logs at the end.
     ///
     /// # Errors
     /// They are too many or too large for one append, or the stream goes on otherwise at the place they have.
@@ -93,7 +95,7 @@ impl EventStoreLog {
         stream: &StreamId,
         expected: Expected,
         events: &[(RecordedEvent, CommandId, CommandDigest)],
-    ) -> Result<Appended, AppendError> {
+    ) -> Result<bool, AppendError> {
         self.store.append_copy(stream, expected, events).await
     }
 

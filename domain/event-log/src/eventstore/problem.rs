@@ -168,7 +168,7 @@ pub(super) fn of_status(code: i32, text: &str) -> Problem {
 /// What is wrong with a certificate, when that is what a text of the TLS library is about.
 pub(super) fn certificate_problem(text: &str) -> Option<String> {
     /// The library's words, as the text of an error or as its name, and ours.
-    const MEANINGS: [(&str, &str); 14] = [
+    const MEANINGS: [(&str, &str); 15] = [
         ("certificate expired", "the server's certificate has expired; renew it"),
         ("invalid peer certificate: Expired", "the server's certificate has expired; renew it"),
         ("certificate not valid yet", "the server's certificate is not valid yet; check the clocks"),
@@ -177,6 +177,8 @@ pub(super) fn certificate_problem(text: &str) -> Option<String> {
             "UnknownIssuer",
             "the server's certificate is of an authority that this node does not know; check the CA file",
         ),
+        // An authority of the same name with another key.
+        ("BadSignature", "the server's certificate is of an authority that this node does not know; check the CA file"),
         ("not valid for name", "the server's certificate is for another name; name the server as its certificate does"),
         ("NotValidForName", "the server's certificate is for another name; name the server as its certificate does"),
         ("Revoked", "the server's certificate was revoked"),
@@ -217,6 +219,7 @@ mod tests {
             ("invalid peer certificate: certificate expired: verification time 1 (UNIX), but", "expired"),
             ("invalid peer certificate: Expired", "expired"),
             ("invalid peer certificate: UnknownIssuer", "CA file"),
+            ("invalid peer certificate: BadSignature", "CA file"),
             ("invalid peer certificate: certificate not valid for name \"a\"; certificate is only valid for b", "name"),
             ("invalid peer certificate: NotValidForName", "name"),
             ("invalid peer certificate: BadEncoding", "BadEncoding"),
