@@ -151,7 +151,7 @@ impl Ledger {
             let Some(index) = places.get(&told.position) else { panic!("{command}: nothing stands at {told:?}") };
             let (event, meta) = (&self.events[*index], &self.metas[*index]);
             assert_eq!(meta.correlation, Some(command), "another's event stands at {told:?}: {}", event.kind);
-            let revision = told.revision.unwrap_or(event.revision.get());
+            let revision = told.revision.unwrap_or_else(|| event.revision.get());
             assert_eq!(event.revision.get(), revision, "{command} was told another revision");
         }
     }

@@ -73,7 +73,7 @@ impl Story<'_, '_> {
             let token = if *who == Who::Clerk { &clerk } else { &officer };
             let mut input = fields.clone();
             input["caseId"] = json!(cases[0].id);
-            let done = self.act(token, *name, CASE, input).await?;
+            let done = self.act(token, name, CASE, input).await?;
             self.look_at(&clerk, &cases[0], &done).await;
         }
         Some(())

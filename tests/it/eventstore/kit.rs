@@ -41,7 +41,7 @@ pub(super) async fn open(options: EventStoreOptions) -> Arc<EventStoreLog> {
 
 /// Why a log is not opened.
 pub(super) async fn refused(options: EventStoreOptions) -> LogFault {
-    EventStoreLog::open(options).await.err().expect("this log must not open")
+    EventStoreLog::open(options).await.expect_err("this log must not open")
 }
 
 /// What comes in time.

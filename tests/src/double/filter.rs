@@ -90,9 +90,12 @@ mod tests {
         Rule::parse(Expression { regex: regex.to_owned(), prefix })
     }
 
+    /// A pattern, prefixes, texts that they let in, and texts that they do not.
+    type Case = (&'static str, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
+
     #[test]
     fn rules_admit_what_they_say() {
-        let cases: [(&str, &[&str], &[&str], &[&str]); 4] = [
+        let cases: [Case; 4] = [
             ("", &["filing-", "unit-"], &["filing-1", "unit-gz"], &["complaint-1", "$stats", "a-filing-1"]),
             (r"^[^\$]", &[], &["filing-1", "baycase.lease-x"], &["$stats", "$$filing-1"]),
             (r"^(?!\$|baycase\.).*", &[], &["filing-1", "baycase"], &["$stats", "baycase.lease-x"]),

@@ -27,6 +27,9 @@ fn refused(mut config: Config, change: impl Fn(&mut Config)) -> Option<String> {
     }
 }
 
+/// A change of the defaults, and the key that is told of it.
+type Case = (fn(&mut Config), &'static str);
+
 #[test]
 fn a_file_names_the_vault_node_and_its_standby() {
     assert_eq!(refused(shared(), |_| {}), None);
@@ -68,7 +71,7 @@ fn keys_travel_with_certificates_or_on_this_machine() {
     ] {
         assert!(url(bad).is_some_and(|key| key.starts_with("vault.")), "{bad}");
     }
-    let cases: [(fn(&mut Config), &str); 4] = [
+    let cases: [Case; 4] = [
         (|c| c.vault.ca_file = None, "vault.ca_file"),
         (|c| c.vault.cert_file = None, "vault.cert_file"),
         (|c| c.vault.key_file = None, "vault.key_file"),
@@ -82,7 +85,7 @@ fn keys_travel_with_certificates_or_on_this_machine() {
 #[test]
 fn a_vault_node_lets_nobody_in_without_a_certificate_but_from_this_machine() {
     assert_eq!(refused(Config::default(), |_| {}), None);
-    let cases: [(fn(&mut Config), &str); 5] = [
+    let cases: [Case; 5] = [
         (|c| c.vault_node.client_ca_file = None, "vault_node.client_ca_file"),
         (|c| c.vault_node.cert_file = None, "vault_node.cert_file"),
         (|c| c.vault_node.role = VaultRole::Standby, "vault_node.standby"),

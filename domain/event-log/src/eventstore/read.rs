@@ -119,7 +119,7 @@ impl Store {
         let events = decoded.iter().map(|decoded| &decoded.event);
         self.coverage().check(after, events.clone())?;
         if let Some(scanned) = scanned.filter(|scanned| Some(*scanned) != start) {
-            self.tail().saw(start, events.clone().last().map(|event| event.position), scanned);
+            self.tail().saw(start, events.clone().next_back().map(|event| event.position), scanned);
         }
         events.for_each(|event| self.saw_recorded(event.recorded_at));
         Ok((decoded, at_end))
