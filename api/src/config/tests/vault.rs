@@ -3,8 +3,8 @@
 use super::{Config, ConfigError, load};
 use crate::config::{LogEngine, VaultRole};
 
-const SHARED: &str = "[vault]\nurl = \"https://vault-1.example.org:8460\"\n\
-                      standby = \"https://vault-2.example.org:8460\"\n\
+const SHARED: &str = "[vault]\nurl = \"https://vault-1.example.org:8460/\"\n\
+                      standby = \"https://vault-2.example.org:8460/\"\n\
                       ca_file = \"ca.pem\"\ncert_file = \"node.crt\"\nkey_file = \"node.key\"\n";
 const SERVED: &str = "[vault_node]\nlisten = \"0.0.0.0:8460\"\nstandby = \"https://vault-2.example.org:8460\"\n\
                       client_ca_file = \"ca.pem\"\ncert_file = \"vault.crt\"\nkey_file = \"vault.key\"\n";

@@ -194,9 +194,11 @@ impl Store {
             }
             Err(error) => page.fail(error),
         };
+        // Asked before the servers are: it may be begun, and seen by another reader, while their answer is on its way.
+        let known = self.coverage().knows(stream);
         match self.link.read(&call, Query::Stream(stream.as_str(), from.get()), count, &mut take).await {
             Ok(_) => {}
-            Err(Problem::NotFound) if !self.coverage().knows(stream) => return Ok(Vec::new()),
+            Err(Problem::NotFound) if !known => return Ok(Vec::new()),
             // A stream that was seen to have events is not unknown: somebody has taken it away.
             Err(Problem::NotFound | Problem::Deleted) => {
                 return Err(LogFault::Deleted { stream: stream.clone() }.into());
