@@ -127,6 +127,8 @@ pub enum CheckError {
     Read(#[from] ReadError),
     #[error("the read models could not be read")]
     Query(#[from] projections::QueryError),
+    #[error("reading the read models broke off")]
+    Broken(#[from] tokio::task::JoinError),
     #[error("it cannot be told which log the read models were built from")]
     Note(#[source] Failure),
 }
@@ -183,7 +185,7 @@ pub async fn still_holds(
     let reached = [("read models", models.position()), ("rows of the index of referrals", index.position())];
     let last = {
         let models = models.clone();
-        tokio::task::spawn_blocking(move || models.last_event()).await.unwrap_or(Ok(None))?
+        tokio::task::spawn_blocking(move || models.last_event()).await??
     };
     let head = log.head().await?;
     for (what, reached) in reached {

@@ -23,7 +23,7 @@ use super::{Failure, Global};
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::log::{AnyReader, OpenedLog, is_in_use};
-use crate::origin::Origin;
+use crate::origin::{self, Origin};
 
 /// The files of a rebuild under way.
 const FRESH_FILE: &str = "read-models-fresh.sqlite";
@@ -94,10 +94,27 @@ async fn replace(dir: &DataDir, config: &Config, args: &RebuildArgs) -> Result<(
         }
         Err(error) => return Err(error),
     };
+    if !args.force {
+        belongs(dir, config, &log).await?;
+    }
     let (of_dir, of_config, of_log, args) = (dir.clone(), config.clone(), log.clone(), *args);
     spawn_blocking(move || exchange(&of_dir, &of_config, args, &of_log)).await??;
     log.close().await;
     Ok(())
+}
+
+/// Refuses to exchange models of another log, or of one that was restored from a backup since, without being told to:
+/// the log that is configured may be the wrong one.
+async fn belongs(dir: &DataDir, config: &Config, log: &OpenedLog) -> Result<(), Failure> {
+    if !dir.models_path().exists() {
+        return Ok(());
+    }
+    // Models that cannot be opened are a matter of the comparison, which says so.
+    let Ok(models) = dir.open_models(config, None, log) else { return Ok(()) };
+    match origin::check(dir, log, &models, &dir.open_index(config)?).await? {
+        Ok(()) => Ok(()),
+        Err(estranged) => Err(estranged.to_string().into()),
+    }
 }
 
 /// Builds from the open log, compares, and exchanges. Blocks.

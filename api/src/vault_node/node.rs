@@ -167,6 +167,10 @@ impl VaultNode {
     pub(super) async fn destroy(&self, subject: SubjectId, at: DateTime<Utc>) -> Result<Answer<DateTime<Utc>>, Fault> {
         let here = local(&self.keys, move |keys| keys.destroy(subject, at)).await;
         let at = here.as_ref().map_or(at, |answer| answer.given);
+        if here.is_ok() {
+            // Before the standby is asked: whoever restores a backup finds here what must be destroyed once more.
+            tracing::info!(vault.subject = %subject, "Destroyed the key of subject `{subject}`");
+        }
         let there = match &self.mirror {
             Some(mirror) => {
                 let row = KeyRow { subject, created_at: at, key: StoredKey::Destroyed(at) };

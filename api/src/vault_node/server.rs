@@ -144,7 +144,6 @@ async fn destroyed(node: &VaultNode, body: Body) -> Result<Reply<Micros>, Fault>
     let ask: DestroyRequest = read(body).await?;
     node.must_be_primary()?;
     let Answer { given, as_of } = node.destroy(ask.subject, ask.at.0).await?;
-    tracing::info!(vault.subject = %ask.subject, "Destroyed the key of subject `{}`", ask.subject);
     Ok(node.reply(Answer { given: Micros(given), as_of }))
 }
 

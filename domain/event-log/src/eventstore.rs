@@ -71,6 +71,8 @@ const RECOGNISE_ATTEMPTS: u32 = 10;
 const RECOGNISE_WAIT: Duration = Duration::from_millis(100);
 /// Wait between two looks at a log that cannot be used.
 const MEND_WAIT: Duration = Duration::from_millis(500);
+/// And where the servers were reached and refused us: a person must mend that, and each question leaves a connection.
+const REFUSED_WAIT: Duration = Duration::from_secs(15);
 /// What an attempt at an append gets more for each of its events, which have to be sent and written.
 const EVENT_TIME: Duration = Duration::from_millis(1);
 /// The oldest servers in the client's numbers; see [`SERVER_MIN`].
@@ -189,8 +191,8 @@ impl Link {
             Ok(read) => read.map_err(Problem::Final)?,
             Err(error) => return Err(Problem::Lost(brief(&error.to_string()))),
         };
-        // A client that was replaced leaves a task behind that waits for nobody: some kilobytes for each, and the
-        // distance between attempts bounds their number.
+        // A client that had connected leaves its task and its connection behind when it is replaced, for as long as the
+        // process lives: one for each time a leader was lost. Servers that refuse us are asked at a distance, see `mend`.
         let client = Client::new(self.settings.clone()).map_err(|error| problem_of(&error))?;
         let problem = match timeout_at(deadline, Box::pin(client.server_info())).await {
             Ok(Ok(info)) => {
@@ -497,8 +499,14 @@ async fn mend(store: Arc<Store>) {
         let call = store.link.call();
         // What came of it stands in the health.
         let _ = store.link.append(&call, home::STREAM, Expected::NoStream, &[record]).await;
-        sleep(MEND_WAIT).await;
+        let refused = matches!(&*health.borrow(), LogHealth::Unready(fault) if !leaves_alone(fault));
+        sleep(if refused { REFUSED_WAIT } else { MEND_WAIT }).await;
     }
+}
+
+/// Whether a fault leaves nothing behind on our side: nobody was connected to.
+const fn leaves_alone(fault: &LogFault) -> bool {
+    matches!(fault, LogFault::Unreachable { .. } | LogFault::NoLeader { .. } | LogFault::TimedOut)
 }
 
 /// The client's error may hold the whole connection string, with its password: only the kind of it is told.

@@ -199,6 +199,7 @@ impl LeaseKeeper {
     }
 
     async fn try_to_take(&mut self, now: Instant) -> Result<Standing, LeaseError> {
+        let asked = Instant::now();
         let Some(newest) = self.leases.read(&self.name).await? else {
             let holder = self.holder.clone();
             let first = LeaseRecord { holder, term: 1, progress: None, released: false, version: 0 };
@@ -210,7 +211,8 @@ impl LeaseKeeper {
         }
         let since = match self.state {
             State::Waiting { seen: Some((version, since)) } if version == newest.version => since,
-            State::Waiting { .. } | State::Holding(_) => now,
+            // Known from here on: a read that took long must not count as time in which its holder was silent.
+            State::Waiting { .. } | State::Holding(_) => now + asked.elapsed(),
         };
         self.state = State::Waiting { seen: Some((newest.version, since)) };
         let unchanged = now.saturating_duration_since(since);

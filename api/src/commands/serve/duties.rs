@@ -36,10 +36,18 @@ pub(super) fn process_manager(shutdown: &Shutdown, app: &App, duties: &Duties, l
 /// Follows the log until it is told to stop, or stands before something that only a newer program can carry out.
 async fn manage(app: App, bookmark: Bookmark, stop: CancellationToken) {
     let mut appended = app.log.appended();
-    let fitted = app.log.head().await.map_err(|error| error.to_string());
-    let fitted = fitted.and_then(|head| bookmark.fit(head).map_err(|error| error.to_string()));
-    if let Err(error) = fitted {
-        tracing::error!(error, "Whether the process manager's bookmark lies in the log cannot be told");
+    // Not before it is known to lie in the log: what stands behind the end of one that was restored would be passed over.
+    loop {
+        let fitted = app.log.head().await.map_err(|error| error.to_string());
+        let Err(error) = fitted.and_then(|head| bookmark.fit(head).map_err(|error| error.to_string())) else { break };
+        tracing::error!(
+            error,
+            "Whether the process manager's bookmark lies in the log cannot be told; it is tried again"
+        );
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(CHAIN_RETRY) => {}
+        }
     }
     loop {
         // Left where it stands when the work stops: what is under way is found done, or done again, next time.
