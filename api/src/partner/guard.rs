@@ -39,7 +39,7 @@ pub(super) struct Guard {
     public_url: Option<String>,
     /// Where the other councils are asked: host and port.
     others: Vec<(String, u16)>,
-    replay: ReplayTable,
+    replay: Arc<ReplayTable>,
     /// What the other nodes have seen, where there are others.
     nonces: Option<SharedNonces>,
     limiter: Arc<Limiter>,
@@ -123,6 +123,7 @@ impl Guard {
             Some(file) => ReplayTable::kept_in(file, started_at),
             None => ReplayTable::new(started_at),
         };
+        let replay = Arc::new(replay);
         Self {
             council,
             public_url: options.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
@@ -175,7 +176,10 @@ impl Guard {
         // Reading takes time: a signature must be valid when the request is whole.
         let now = (self.council.now)();
         let claim = verify_request(&presented(parts, &target, &body), key, now).map_err(refusal_of)?;
-        self.replay.take(&claim, now).map_err(refusal_of)?;
+        let (replay, taken) = (Arc::clone(&self.replay), claim.clone());
+        // It may wait for the disk.
+        let taken = tokio::task::spawn_blocking(move || replay.take(&taken, now)).await;
+        taken.unwrap_or(Err(RequestRefused::Unkept)).map_err(refusal_of)?;
         self.limiter.check(peer.id.as_str(), 1).map_err(|wait| {
             known.wait = Some(wait.after);
             Refusal::new(RefusalCode::RateLimited, wait.to_string())

@@ -157,7 +157,12 @@ impl Past {
         written.write_all(&serde_json::to_vec(self)?)?;
         written.sync_data()?;
         drop(written);
-        fs::rename(&beside, file)
+        fs::rename(&beside, file)?;
+        // The name is on the disk when its folder is.
+        match file.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
+            Some(_) | None => Ok(()),
+        }
     }
 }
 

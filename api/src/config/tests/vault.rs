@@ -1,10 +1,10 @@
 //! The sections `vault` and `vault_node`.
 
 use super::{Config, ConfigError, load};
-use crate::config::{LogEngine, VaultRole};
+use crate::config::{LogEngine, VaultConfig, VaultRole};
 
-const SHARED: &str = "[vault]\nurl = \"https://vault-1.example.org:8460/\"\n\
-                      standby = \"https://vault-2.example.org:8460/\"\n\
+const SHARED: &str = "[vault]\nurl = \"https://vault-1.example.org:8460\"\n\
+                      standby = \"https://vault-2.example.org:8460\"\n\
                       ca_file = \"ca.pem\"\ncert_file = \"node.crt\"\nkey_file = \"node.key\"\n";
 const SERVED: &str = "[vault_node]\nlisten = \"0.0.0.0:8460\"\nstandby = \"https://vault-2.example.org:8460\"\n\
                       client_ca_file = \"ca.pem\"\ncert_file = \"vault.crt\"\nkey_file = \"vault.key\"\n";
@@ -35,7 +35,11 @@ fn a_file_names_the_vault_node_and_its_standby() {
     assert_eq!(refused(shared(), |_| {}), None);
     assert_eq!(refused(served(), |_| {}), None);
     let again = load(Some(&shared().to_masked_toml().unwrap()), &[], &[]).unwrap();
-    assert_eq!(again.vault, shared().vault);
+    // An address is told in its full form.
+    let whole = |address: &Option<String>| address.as_ref().map(|address| format!("{address}/"));
+    let expected = shared().vault;
+    let (url, standby) = (whole(&expected.url), whole(&expected.standby));
+    assert_eq!(again.vault, VaultConfig { url, standby, ..expected });
     let role = load(None, &[("BAYCASE_VAULT_NODE__ROLE", "standby")], &[]).unwrap().vault_node.role;
     assert_eq!(role, VaultRole::Standby);
 }

@@ -36,7 +36,10 @@ CREATE TABLE subject_key (
 /// Why a vault could not be opened. Nothing was changed in any of these cases.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    #[error("there is no vault at `{path}`; name the data folder that holds one, or make one with `baycase init`")]
+    #[error(
+        "there is no vault at `{path}`; name the data folder that holds one, or make one: with `baycase init` for one \
+         node, with `baycase vault --create` for a vault node"
+    )]
     Missing { path: PathBuf },
     #[error(
         "`{path}` is not a vault of this program: {what}; it was left untouched. Name the right data folder; if this \
