@@ -14,6 +14,8 @@ use super::world::World;
 
 /// How long a client waits for an answer before it asks somebody else.
 const ANSWER: Duration = Duration::from_secs(4);
+/// The longest that an answer may take when nothing dies any more: then everything is asked for at once.
+const LAST_ANSWER: Duration = Duration::from_secs(60);
 /// Wait before a command is asked again.
 const AGAIN: Duration = Duration::from_millis(60);
 /// Long enough for everything that dies in a storm to be back.
@@ -168,7 +170,7 @@ impl<'w> Client<'w> {
             assert!(Instant::now() < until, "nobody answered in {PATIENCE:?}: {}", look.query);
             let others = self.world.nodes.len() - 1;
             let node = (done.node + 1 + dice.place(others)) % self.world.nodes.len();
-            match self.ask_for(&self.world.nodes[node], look.token, (look.query, &variables), header).await {
+            match self.ask_for(&self.world.nodes[node], look.token, (look.query, &variables), header, ANSWER).await {
                 Said::Data(data) => {
                     let shown = data.pointer(look.revision).and_then(Value::as_str).map(|text| text.parse::<u64>());
                     let shows = matches!(shown, Some(Ok(shown)) if shown >= acknowledged);
@@ -187,7 +189,7 @@ impl<'w> Client<'w> {
     pub(super) async fn data(&self, node: &Program, token: &str, query: &str, variables: &Value) -> Value {
         let until = Instant::now() + PATIENCE;
         loop {
-            match self.ask(node, token, query, variables).await {
+            match self.ask_for(node, token, (query, variables), None, LAST_ANSWER).await {
                 Said::Data(data) => return data,
                 Said::Refused(answer) => panic!("{}: {query}\n{variables}\n{answer:#}", node.name()),
                 Said::Passing(why) => assert!(Instant::now() < until, "{} still says {why}: {query}", node.name()),
@@ -199,7 +201,7 @@ impl<'w> Client<'w> {
 
     /// One attempt at one node.
     pub(super) async fn ask(&self, node: &Program, token: &str, query: &str, variables: &Value) -> Said {
-        self.ask_for(node, token, (query, variables), None).await
+        self.ask_for(node, token, (query, variables), None, ANSWER).await
     }
 
     /// One attempt at one node that must show a position at least.
@@ -209,11 +211,12 @@ impl<'w> Client<'w> {
         token: &str,
         (query, variables): (&str, &Value),
         position: Option<&str>,
+        time: Duration,
     ) -> Said {
         // Nobody listens: the connection would be refused, and nothing carried out.
         let Some(addr) = node.addr() else { return Said::Passing("DOWN".to_owned()) };
         let body = json!({"query": query, "variables": variables});
-        let mut request = self.http.post(format!("http://{addr}/graphql")).bearer_auth(token).json(&body);
+        let mut request = self.http.post(format!("http://{addr}/graphql")).bearer_auth(token).json(&body).timeout(time);
         if let Some(position) = position {
             request = request.header(MIN_POSITION, position);
         }

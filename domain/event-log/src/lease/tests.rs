@@ -76,7 +76,7 @@ fn names_hold_their_limits() {
     assert_eq!(name().to_string(), "sweep");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_free_lease_is_taken_and_kept() {
     let leases = Arc::new(MemoryLeases::new());
     let start = Instant::now();
@@ -88,7 +88,7 @@ async fn a_free_lease_is_taken_and_kept() {
     assert_eq!(leases.read(&name()).await.unwrap().unwrap().version, 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_live_holder_is_waited_for() {
     let leases = Arc::new(MemoryLeases::new());
     let start = Instant::now();
@@ -101,7 +101,7 @@ async fn a_live_holder_is_waited_for() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_holder_that_is_gone_is_followed_after_the_time_to_live() {
     let leases = Arc::new(MemoryLeases::new());
     let start = Instant::now();
@@ -121,7 +121,7 @@ async fn a_holder_that_is_gone_is_followed_after_the_time_to_live() {
     assert_holds(&other.step(renewed, at(90)).await.unwrap(), 2, until(renewed), at(70));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_released_lease_is_taken_at_once_with_its_progress() {
     let leases = Arc::new(MemoryLeases::new());
     let start = Instant::now();
@@ -135,7 +135,7 @@ async fn a_released_lease_is_taken_at_once_with_its_progress() {
     assert_eq!((&*record.holder, record.progress, record.released), ("other", at(12), false), "it had none to give up");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn progress_never_goes_back() {
     let leases = Arc::new(MemoryLeases::new());
     let start = Instant::now();
@@ -147,7 +147,7 @@ async fn progress_never_goes_back() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn of_two_that_find_a_lease_free_one_gets_it() {
     let leases = Arc::new(MemoryLeases::new());
     let start = Instant::now();
@@ -158,7 +158,7 @@ async fn of_two_that_find_a_lease_free_one_gets_it() {
     assert_eq!(holding.iter().filter(holds).count(), 1, "{holding:?}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn of_two_that_believe_they_hold_it_the_late_one_gives_way() {
     let leases = Arc::new(MemoryLeases::new());
     let start = Instant::now();
@@ -174,7 +174,7 @@ async fn of_two_that_believe_they_hold_it_the_late_one_gives_way() {
     assert_waits(&one.step(start + RENEWAL, None).await.unwrap(), "other");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_holder_that_cannot_renew_goes_on_until_its_time_is_over() {
     let leases = Arc::new(Moody::default());
     let start = Instant::now();
@@ -191,7 +191,7 @@ async fn a_holder_that_cannot_renew_goes_on_until_its_time_is_over() {
     assert_holds(&one.step(back, None).await.unwrap(), 1, until(back), None);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_write_of_unknown_outcome_is_recognised() {
     let leases = Arc::new(Moody::default());
     let start = Instant::now();
