@@ -3,14 +3,15 @@
 #
 #   sudo ./by-hand.sh rebuild --force --data /var/lib/baycase/gz-1
 #
-# The exit code is the command's. Two at a time are refused, because the name of the unit is taken.
+# The exit code is the command's. Two at a time are refused, because the name of the unit is taken. With a terminal or
+# without one, as from a timer: systemd-run takes of --pty and --pipe what fits.
 set -euo pipefail
 
 unit=baycase-by-hand
 given=/run/credentials/$unit.service
 kept=/etc/baycase/credentials
 
-exec systemd-run --unit="$unit" --pty --wait --collect --quiet --uid=baycase --gid=baycase \
+exec systemd-run --unit="$unit" --pty --pipe --wait --collect --quiet --uid=baycase --gid=baycase \
   -p "LoadCredential=master.key:$kept/master.key" \
   -p "LoadCredential=eventstore.password:$kept/eventstore.password" \
   -p "LoadCredential=vault-client.key:$kept/vault-client.key" \

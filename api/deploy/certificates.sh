@@ -3,7 +3,8 @@
 # RUNBOOK.md.
 #
 #   certificates.sh authority FOLDER NAME             FOLDER/ca.crt and FOLDER/ca.key
-#   certificates.sh server FOLDER FILE HOST...        FOLDER/FILE.crt and .key, for these names and addresses, both ways
+#   certificates.sh server FOLDER FILE HOST...        FOLDER/FILE.crt and .key, for these names and addresses, both ways;
+#                                                     a vault node's stand in `vault_node.mirror_clients` of its standby
 #   certificates.sh client FOLDER FILE                FOLDER/FILE.crt and .key, for whoever only calls others
 #   certificates.sh fingerprint FILE.crt              what stands in `certificates` of a partner
 #   certificates.sh check FOLDER FILE                 whether it is good, and until when

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cross_border::index::{IndexOptions, ReferralIndex};
+use domain::id::SubjectId;
 use domain::privacy::Sealed;
 use event_log::eventstore::{EventStoreLog, EventStoreOptions};
 use event_log::sqlite::{LogReader, ReaderSettings, SqliteLog, SqliteOptions};
@@ -223,7 +224,11 @@ impl DataDir {
         config.vault.url.is_some() || self.vault_path().exists()
     }
 
-    fn master_key(&self, config: &Config) -> Result<MasterKey, Failure> {
+    /// The master key of the environment, the configuration or the folder, in that order.
+    ///
+    /// # Errors
+    /// There is none, or it is not one.
+    pub(crate) fn master_key(&self, config: &Config) -> Result<MasterKey, Failure> {
         if let Some(value) = Environment::of_process()?.master_key() {
             let key = MasterKey::from_env_value(value.expose_secret());
             return key.map_err(|error| format!("BAYCASE_MASTER_KEY in the environment: {error}").into());
@@ -298,6 +303,12 @@ fn log_options(config: &Config, stamp: event_log::memory::Stamp) -> SqliteOption
 struct VaultFacts(Option<Arc<SubjectVault>>);
 
 impl FactsReader for VaultFacts {
+    fn prepare(&self, subjects: &[SubjectId]) {
+        if let Some(vault) = &self.0 {
+            vault.prefetch(subjects);
+        }
+    }
+
     fn open(&self, sealed: &Sealed) -> Result<Option<String>, FactsError> {
         let Some(vault) = &self.0 else { return Ok(None) };
         match vault.open_sealed(sealed.subject, "facts", sealed) {

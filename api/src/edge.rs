@@ -26,6 +26,7 @@ pub(crate) mod body;
 pub mod document;
 mod execution;
 pub mod fault;
+mod head;
 mod host;
 pub mod http;
 mod json;
@@ -38,6 +39,7 @@ mod stray;
 mod testing;
 pub mod ws;
 
+pub(crate) use self::head::refused_head;
 pub(crate) use self::host::conflict;
 pub use self::host::one_host;
 pub(crate) use self::stray::other_method;

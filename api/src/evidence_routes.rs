@@ -21,37 +21,40 @@ use cross_border::exchange::{Digest, EvidenceItem, ScanState};
 use cross_border::referral::ReferralId;
 use event_log::execute::Issue;
 use serde_json::{Map, Value, json};
-use tokio::sync::Semaphore;
 
 use crate::app::App;
 use crate::auth::bearer_token;
-use crate::edge::body::{self, Unread};
+use crate::edge::body::Unread;
 use crate::edge::{Gatekeeper as _, Presented, Refusal};
 use crate::gatekeeper::TokenGate;
 use crate::graphql::authority::Authority;
 use crate::graphql::error::{ApiError, Code};
 use crate::graphql::referral::folded::Folded;
 use crate::graphql::referral::rights::{Deed, Look, may_do, may_look};
+use crate::intake::{self, NoPlace, Places};
 
 /// Where files are served; behind it come the referral and the digest.
 pub const EVIDENCE_PATH: &str = "/evidence";
 /// Time to read a file.
 const FILE_TIMEOUT: Duration = Duration::from_secs(120);
 /// Files in memory at once; one more is answered with `UNAVAILABLE`.
-const FILES_MAX: usize = 8;
+const FILES_MAX: usize = 16;
+/// Files of one account among them, so that nobody's slow connection holds up all others; one more is answered with
+/// `RATE_LIMITED`.
+const FILES_PER_CALLER_MAX: usize = 4;
 
 /// What both handlers work with.
 #[derive(Debug)]
 struct Files {
     app: App,
     gate: Arc<TokenGate>,
-    places: Semaphore,
+    places: Places,
 }
 
 /// The routes of files.
 pub fn router(app: App, gate: Arc<TokenGate>) -> Router {
     let path = format!("{EVIDENCE_PATH}/{{referral}}/{{digest}}");
-    let files = Arc::new(Files { app, gate, places: Semaphore::new(FILES_MAX) });
+    let files = Arc::new(Files { app, gate, places: Places::new(FILES_MAX, FILES_PER_CALLER_MAX) });
     Router::new().route(&path, put(bring).get(fetch)).with_state(files)
 }
 
@@ -106,8 +109,8 @@ impl Files {
         if folded.transfer.evidence.get(&digest).is_none_or(|known| known.side != own) {
             return Err(unannounced().into());
         }
-        let _place = self.places.try_acquire().map_err(|_error| busy())?;
-        let bytes = body::read(body, self.app.council.evidence.limits().bytes_max, FILE_TIMEOUT).await?;
+        let _place = self.places.take(&authority.principal.subject)?;
+        let bytes = intake::read(body, self.app.council.evidence.limits().bytes_max, FILE_TIMEOUT).await?;
         let caller = Caller {
             unit: &authority.unit.id,
             actor: &authority.principal.subject,
@@ -129,7 +132,7 @@ impl Files {
         let folded = Folded::seen_by(&self.app, &authority, id).await?;
         may_look(&authority, Look::Content)?;
         let known = folded.transfer.evidence.get(&digest).ok_or_else(unannounced)?;
-        let _place = self.places.try_acquire().map_err(|_error| busy())?;
+        let _place = self.places.take(&authority.principal.subject)?;
         let (item, bytes) = Box::pin(self.app.council.file(id, &digest)).await.map_err(ApiError::from)?;
         // Who read which file, never what stands in it.
         let (actor, unit) = (&authority.principal.subject, &authority.unit.id);
@@ -155,10 +158,6 @@ fn names(named: &(String, String)) -> Result<(ReferralId, Digest), ApiError> {
 
 fn unannounced() -> ApiError {
     ApiError::new(Code::EvidenceUnannounced, "no such file was announced for this referral; `announceEvidence` does")
-}
-
-fn busy() -> ApiError {
-    ApiError::new(Code::Unavailable, "too many files are on their way; try again")
 }
 
 /// The bytes of a file, in a form that no browser opens.
@@ -198,13 +197,26 @@ impl From<Refusal> for Fault {
     }
 }
 
+impl From<NoPlace> for Fault {
+    fn from(no_place: NoPlace) -> Self {
+        let error = match no_place {
+            NoPlace::ShareTaken => ApiError::new(
+                Code::RateLimited,
+                format!("{FILES_PER_CALLER_MAX} files of this account are on their way; let one of them end first"),
+            ),
+            NoPlace::AllTaken => ApiError::new(Code::Unavailable, "too many files are on their way; try again"),
+        };
+        error.into()
+    }
+}
+
 impl From<Unread> for Fault {
     fn from(unread: Unread) -> Self {
         let (status, code, message) = match unread {
             Unread::TooLong => {
                 return ApiError::new(Code::EvidenceTooLarge, "the file has more bytes than allowed").into();
             }
-            Unread::TooSlow => (StatusCode::REQUEST_TIMEOUT, "TIMEOUT", "the file took too long"),
+            Unread::TooSlow => (StatusCode::REQUEST_TIMEOUT, "TIMEOUT", "the file came too slowly, or took too long"),
             Unread::Broken => (StatusCode::BAD_REQUEST, "BAD_REQUEST", "the file could not be read"),
         };
         Self { status, code, message: message.to_owned(), details: Vec::new() }
@@ -277,6 +289,23 @@ mod tests {
             message: "no token".to_owned(),
         });
         assert_eq!(stranger.into_response().headers()["www-authenticate"], "Bearer");
+    }
+
+    #[test]
+    fn who_has_its_share_on_the_way_is_told_apart_from_a_busy_server() {
+        let places = Places::new(FILES_MAX, FILES_PER_CALLER_MAX);
+        let refused = |caller: &str| Fault::from(places.take(caller).unwrap_err());
+        let eager: Vec<_> = (0..FILES_PER_CALLER_MAX).map(|_| places.take("officer-1").unwrap()).collect();
+        let fault = refused("officer-1");
+        assert_eq!((fault.status, fault.code), (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED"));
+        assert!(fault.message.contains("let one of them end first"), "{}", fault.message);
+        let callers = (FILES_PER_CALLER_MAX..FILES_MAX).map(|number| format!("officer-{}", number + 2));
+        let others: Vec<_> = callers.map(|caller| places.take(&caller).unwrap()).collect();
+        let fault = refused("officer-2");
+        assert_eq!((fault.status, fault.code), (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE"));
+        drop(others);
+        assert!(places.take("officer-2").is_ok());
+        drop(eager);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::app::{App, Now};
 use crate::auth::{Principal, Verifier};
 use crate::edge::{Admitted, Gatekeeper, Presented, Refusal};
 use crate::limiter::Limiter;
+use crate::origin::bar::Bar;
 
 /// Admits bearers of tokens that the verifier accepts.
 pub struct TokenGate {
@@ -15,6 +16,7 @@ pub struct TokenGate {
     limiter: Limiter,
     now: Now,
     app: App,
+    bar: Bar,
 }
 
 impl std::fmt::Debug for TokenGate {
@@ -24,10 +26,10 @@ impl std::fmt::Debug for TokenGate {
 }
 
 impl TokenGate {
-    /// A gate over a verifier and a limiter, to what an application shows.
+    /// A gate over a verifier and a limiter, to what an application shows while the node is not barred.
     #[must_use]
-    pub fn new(verifier: Verifier, limiter: Limiter, now: Now, app: App) -> Self {
-        Self { verifier, limiter, now, app }
+    pub fn new(verifier: Verifier, limiter: Limiter, now: Now, app: App, bar: Bar) -> Self {
+        Self { verifier, limiter, now, app, bar }
     }
 }
 
@@ -57,6 +59,14 @@ impl Gatekeeper for TokenGate {
     }
 
     async fn charge(&self, principal: &Principal, cost: u32) -> Result<(), Refusal> {
+        // Operations over a connection that was opened before the node was barred come by no other check.
+        if let Some(barred) = self.bar.barred() {
+            return Err(Refusal {
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                code: "UNAVAILABLE",
+                message: barred.to_string(),
+            });
+        }
         self.limiter.check(&principal.subject, cost).map_err(|wait| Refusal {
             status: StatusCode::TOO_MANY_REQUESTS,
             code: "RATE_LIMITED",

@@ -29,7 +29,7 @@ use domain::complaint::register::Register;
 use domain::complaint::{Act, ComplaintCommand, Rejection};
 use domain::day::{day_end, day_start};
 use domain::decider::{Context, Decider as _, fold};
-use domain::filing::{Filing, FilingRejection};
+use domain::filing::{Filing, FilingCommand, FilingRejection};
 use domain::id::{CommandId, ComplaintId, StreamId};
 use event_log::digest::command_digest;
 use event_log::execute::{Issue, new_events};
@@ -256,6 +256,7 @@ impl Generator {
             calendar: WorkingCalendar::mainland(),
             rules: RuleTable::builtin(),
         };
+        let body = FilingCommand::Register(Box::new(body));
         let happened = Filing::decide(&Filing::initial(), body, &ctx).map_err(GenerateError::Filing)?;
         let issue = Issue { correlation: Some(id), ..Issue::default() };
         let events = new_events(&stream, id, &issue, &ctx, &happened).map_err(GenerateError::Encode)?;
@@ -264,7 +265,7 @@ impl Generator {
         let command = CommandRef { id, digest };
         out.push((Append { stream, expected: Expected::NoStream, command, events }, now));
 
-        let Filing::Received(received, items) = fold::<Filing>(&happened) else { return Ok(()) };
+        let Filing::Received(received, items, _) = fold::<Filing>(&happened) else { return Ok(()) };
         let (Some(item), Some((split, occurred_at))) = (items.first(), split) else { return Ok(()) };
         let complaint = ComplaintId::of_item(filing, item.item).stream();
         let registers = split.command(&format!("register-{}", item.item));

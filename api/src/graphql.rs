@@ -18,6 +18,7 @@ pub mod referral;
 pub mod scalars;
 pub mod subscription;
 pub mod unit;
+pub mod unregistered;
 pub mod vault;
 pub mod workload;
 

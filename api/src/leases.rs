@@ -200,13 +200,16 @@ impl Duties {
                 keeper.step(Instant::now(), turn.progress.done()).await
             };
             tokio::select! {
-                () = &mut working => return Ended::Done,
+                biased;
+                // Looked at first: a process that was stopped for longer than its time must see that before its work
+                // goes on.
+                () = sleep_until(until) => break,
                 () = becomes(self.fit.clone(), false) => {
                     turn.stop.cancel();
                     working.await;
                     return Ended::Unfit;
                 }
-                () = sleep_until(until) => break,
+                () = &mut working => return Ended::Done,
                 step = step => match step {
                     Ok(Standing::Holding { until: renewed, .. }) => until = renewed,
                     Ok(Standing::Waiting { .. }) => break,

@@ -14,6 +14,7 @@ pub mod evidence_routes;
 pub mod gatekeeper;
 pub mod generator;
 pub mod graphql;
+mod intake;
 pub mod leases;
 pub mod limiter;
 pub mod listen;

@@ -7,7 +7,8 @@
 //! answer is cut off as well. How long the body of a request may take, and an answer, is for the edges to say.
 //!
 //! What is no HTTP is answered by the library itself, with a status and without a body: 400 for a head that cannot be
-//! read, 414 for an address of 64 KiB, 431 for too many header fields or too long ones.
+//! read, 414 for an address of 64 KiB, 431 for too many header fields or too long ones. A head that can be read and
+//! leaves open for which host or by whom it is gets a typed refusal here, before any router sees it.
 
 mod activity;
 mod arrivals;
@@ -16,6 +17,7 @@ mod tests;
 mod turnstile;
 mod wire;
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -26,6 +28,7 @@ use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::ConnectInfo;
 use axum::http::Request;
+use axum::response::Response;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -36,6 +39,7 @@ use tower::ServiceExt as _;
 
 use self::activity::{Activity, UnderWay};
 use self::wire::Wire;
+use crate::edge;
 
 pub use self::arrivals::{Arrival, Arrivals, TcpArrivals};
 pub use self::turnstile::{Limits, Ticket, Turnstile};
@@ -126,7 +130,7 @@ impl Visit {
             let under_way = requests.begin();
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(peer.clone()));
-            let answer = router.clone().oneshot(request);
+            let answer = answered(router.clone(), request);
             async move { answer.await.map(|response| response.map(|body| Answer { body, _under_way: under_way })) }
         });
         let mut connection = pin!(http.serve_connection_with_upgrades(TokioIo::new(wire), service));
@@ -161,6 +165,15 @@ impl Visit {
             connection.as_mut().graceful_shutdown();
         }
     }
+}
+
+/// The router's answer, or the refusal of a head that is the same at every listener.
+async fn answered(router: Router, request: Request<Body>) -> Result<Response, Infallible> {
+    let refused = edge::refused_head(&request);
+    if let Some(refused) = refused {
+        return Ok(refused);
+    }
+    router.oneshot(request).await
 }
 
 /// Whether a connection broke because a head did not come in time.

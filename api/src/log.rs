@@ -32,7 +32,7 @@ const APPENDS_AT_ONCE: usize = 64;
 /// Longest file of a password in bytes.
 const PASSWORD_BYTES_MAX: u64 = 4_096;
 /// What says that a process writes the read models of a data folder, where the log has no lock of its own.
-const FOLDER_LOCK: &str = "node.lock";
+pub(crate) const FOLDER_LOCK: &str = "node.lock";
 
 /// A command that needs the log to be a file met a cluster.
 #[derive(Debug, Error)]

@@ -2,15 +2,18 @@
 //!
 //! Read models are built from one log. Beside another one, or beside the same one restored from an older backup, they
 //! show what that log does not hold, and a position of theirs means another place in it: nothing of them may be shown.
+//! A start looks before it serves; a node that serves looks again and again, and bars itself ([`bar`]).
 
-use std::fs;
-use std::io;
+pub mod bar;
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use cross_border::index::ReferralIndex;
-use domain::envelope::{Position, Revision};
+use domain::envelope::{Position, RecordedEvent, Revision};
 use domain::id::StreamId;
-use event_log::port::{EventLog, ReadError};
+use event_log::port::{EventLog, LogFault, ReadError};
 use projections::{LastEvent, ReadModels};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -52,15 +55,21 @@ impl Origin {
         }
     }
 
-    /// Notes it in a folder. Written beside and moved into place, so that it is never half a note.
+    /// Notes it in a folder. Written beside and moved into place, so that it is never half a note; durable when it
+    /// returns: what is built afterwards must not outlive the note that says from which log.
     ///
     /// # Errors
     /// The folder cannot be written.
     pub fn write(self, dir: &DataDir) -> Result<(), Failure> {
         let path = dir.origin_path();
         let beside = path.with_extension("json.new");
-        fs::write(&beside, serde_json::to_vec(&self)?)?;
+        let mut file = File::create(&beside)?;
+        file.write_all(&serde_json::to_vec(&self)?)?;
+        file.sync_all()?;
+        drop(file);
         fs::rename(&beside, &path)?;
+        // The name is on the disk when its folder is.
+        File::open(dir.root())?.sync_all()?;
         Ok(())
     }
 }
@@ -101,9 +110,22 @@ pub enum Estranged {
          {REBUILD}"
     )]
     Gone { stream: StreamId, revision: Revision, position: Position },
+    #[error("the servers that this node is connected to were exchanged: {fault}")]
+    Exchanged { fault: LogFault },
 }
 
 impl Estranged {
+    /// A name for machines, which stays the same when the text does not.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::OtherLog { .. } => "OTHER_INSTALLATION",
+            Self::Unknown { .. } => "ORIGIN_UNKNOWN",
+            Self::BeyondEnd { .. } | Self::Gone { .. } => "CHECKPOINT_BEYOND_LOG",
+            Self::Exchanged { fault } => fault.code(),
+        }
+    }
+
     /// The same in words that anybody may see.
     #[must_use]
     pub const fn short(&self) -> &'static str {
@@ -115,6 +137,12 @@ impl Estranged {
             Self::BeyondEnd { .. } | Self::Gone { .. } => {
                 "the read models show what the log does not hold: it was restored from an older backup, or is another \
                  log; build them anew with `baycase rebuild --force`"
+            }
+            Self::Exchanged { fault: LogFault::NotInstalled } => {
+                "the servers have no log any more: lead this node to its own log again"
+            }
+            Self::Exchanged { .. } => {
+                "the servers have the log of another installation now: lead this node to its own log again"
             }
         }
     }
@@ -147,7 +175,7 @@ pub async fn check(
     let found = Origin::of(log);
     let is_fresh = models.position().is_none() && index.position().is_none();
     let noted = Origin::read(dir).map_err(CheckError::Note)?;
-    if let Some(estranged) = stranger(dir.root(), noted, found, is_fresh) {
+    if let Err(estranged) = is_of(dir.root(), noted, found, is_fresh) {
         return Ok(Err(estranged));
     }
     if let Err(estranged) = still_holds(log.port().as_ref(), models, index).await? {
@@ -159,17 +187,59 @@ pub async fn check(
     Ok(Ok(()))
 }
 
-/// By what the folder remembers.
-fn stranger(folder: &Path, noted: Option<Origin>, found: Origin, is_fresh: bool) -> Option<Estranged> {
+/// Whether a log is the one that a folder remembers. Nothing stands in read models that are fresh.
+///
+/// # Errors
+/// It is another one, or nothing says which one it was.
+pub fn is_of(folder: &Path, noted: Option<Origin>, found: Origin, is_fresh: bool) -> Result<(), Estranged> {
     let folder = || folder.display().to_string();
     match noted {
-        _ if is_fresh => None,
-        Some(built_from) if built_from == found => None,
-        Some(built_from) => Some(Estranged::OtherLog { folder: folder(), built_from, found }),
+        _ if is_fresh => Ok(()),
+        Some(built_from) if built_from == found => Ok(()),
+        Some(built_from) => Err(Estranged::OtherLog { folder: folder(), built_from, found }),
         // A program that kept no note knew one engine: the file beside.
-        None if found.engine == LogEngine::Sqlite => None,
-        None => Some(Estranged::Unknown { folder: folder() }),
+        None if found.engine == LogEngine::Sqlite => Ok(()),
+        None => Err(Estranged::Unknown { folder: folder() }),
     }
+}
+
+/// Whether a log that ends at `head` goes as far as what was built from it. `reached` is asked for before the end is:
+/// both may go on meanwhile.
+///
+/// # Errors
+/// It does not.
+pub fn reaches(head: Option<Position>, what: &'static str, reached: Option<Position>) -> Result<(), Estranged> {
+    match reached.filter(|reached| Some(*reached) > head) {
+        Some(reached) => Err(Estranged::BeyondEnd { what, reached, head: head.map_or(0, Position::get) }),
+        None => Ok(()),
+    }
+}
+
+/// Behind which revision of its stream an event is to be read to find it again.
+#[must_use]
+pub fn before(seen: &LastEvent) -> Option<Revision> {
+    seen.revision.get().checked_sub(1).map(Revision::new)
+}
+
+/// Whether an event stands where it was seen, by what was read there: the one behind [`before`].
+///
+/// # Errors
+/// The log could not be read.
+pub fn is_there(
+    seen: &LastEvent,
+    read: Result<Vec<RecordedEvent>, ReadError>,
+) -> Result<Result<(), Estranged>, ReadError> {
+    let found = match read {
+        Ok(found) => found.first().map(LastEvent::of),
+        // What a store says of a stream that it has seen and does not find any more: so it is in an older backup.
+        Err(ReadError::Fault(LogFault::Deleted { .. })) => None,
+        Err(error) => return Err(error),
+    };
+    if found.as_ref() == Some(seen) {
+        return Ok(Ok(()));
+    }
+    let LastEvent { position, stream, revision, .. } = seen.clone();
+    Ok(Err(Estranged::Gone { stream, revision, position }))
 }
 
 /// Whether a log still holds what the read models and the index were built from.
@@ -181,7 +251,6 @@ pub async fn still_holds(
     models: &ReadModels,
     index: &ReferralIndex,
 ) -> Result<Result<(), Estranged>, CheckError> {
-    // Before the log is asked where it ends: they may go on meanwhile, and so may it.
     let reached = [("read models", models.position()), ("rows of the index of referrals", index.position())];
     let last = {
         let models = models.clone();
@@ -189,22 +258,22 @@ pub async fn still_holds(
     };
     let head = log.head().await?;
     for (what, reached) in reached {
-        if let Some(reached) = reached.filter(|reached| Some(*reached) > head) {
-            return Ok(Err(Estranged::BeyondEnd { what, reached, head: head.map_or(0, Position::get) }));
+        if let Err(estranged) = reaches(head, what, reached) {
+            return Ok(Err(estranged));
         }
     }
-    let Some(last) = last else { return Ok(Ok(())) };
-    if holds(log, &last).await? {
-        return Ok(Ok(()));
+    match last {
+        Some(last) => Ok(holds(log, &last).await?),
+        None => Ok(Ok(())),
     }
-    let LastEvent { position, stream, revision, .. } = last;
-    Ok(Err(Estranged::Gone { stream, revision, position }))
 }
 
-async fn holds(log: &dyn EventLog, last: &LastEvent) -> Result<bool, ReadError> {
-    let before = last.revision.get().checked_sub(1).map(Revision::new);
-    let found = log.read_stream(&last.stream, before, 1).await?;
-    Ok(found.first().map(LastEvent::of).as_ref() == Some(last))
+/// Whether a log holds an event where it was seen.
+///
+/// # Errors
+/// The log cannot be read.
+pub async fn holds(log: &dyn EventLog, seen: &LastEvent) -> Result<Result<(), Estranged>, ReadError> {
+    is_there(seen, log.read_stream(&seen.stream, before(seen), 1).await)
 }
 
 #[cfg(test)]

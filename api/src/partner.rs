@@ -1,8 +1,9 @@
 //! The edge for partner councils: `/partner/graphql` and `/partner/evidence/{referral}/{digest}`.
 //!
 //! A request is believed for its signature alone (RFC 9421). It is checked before anything looks at what the request
-//! asks for: the length of the body, the key, the certificate of the connection, the signature, that it comes for the
-//! first time, and the rate of its council. Every refusal has a code of the contract and is written to the journal.
+//! asks for. Before its body is read: the key, the certificate of the connection, the signature over the headers, that
+//! it comes for the first time, the rate of its council, and that this one has not too much under way. Then the body:
+//! its length, its pace, and its digest. Every refusal has a code of the contract and is written to the journal.
 //!
 //! Architecture invariant: nothing behind [`guard`] runs for a request without a [`PartnerCaller`], and only [`guard`]
 //! makes one.
@@ -11,6 +12,7 @@ mod evidence;
 mod gate;
 mod guard;
 mod nonces;
+mod rate;
 mod refused;
 pub mod schema;
 pub mod tls;
@@ -32,13 +34,15 @@ use cross_border::evidence::EVIDENCE_BYTES_MAX;
 use cross_border::exchange::Digest;
 use cross_border::partner::PartnerId;
 use cross_border::trust::KeyId;
+use cross_border::trust::replay::REPLAY_PER_KEY_MAX;
 use event_log::nonces::Nonces;
 use tokio_util::sync::CancellationToken;
 
 use self::gate::SignedGate;
 use self::guard::Guard;
-use crate::config::LimitsConfig;
 use crate::edge::{self, EdgeLimits};
+
+pub use self::rate::PartnerRate;
 
 /// Where the partners' GraphQL is served.
 pub const GRAPHQL_PATH: &str = "/partner/graphql";
@@ -59,13 +63,15 @@ pub struct PartnerEdge {
     pub evidence_bytes_max: usize,
     /// Time to read a file; then `TIMEOUT`.
     pub evidence_timeout: Duration,
-    /// GraphQL bodies read at once over all partners, and so the memory of those who have not shown yet who they are.
-    /// One more is `UNAVAILABLE`.
+    /// GraphQL requests under way at once over all partners, and so the memory of their bodies. One more is
+    /// `UNAVAILABLE`. Of one council there are no more than half of them, rounded up: one more is `RATE_LIMITED`.
     pub bodies_max: usize,
-    /// Files read at once.
+    /// Requests for files under way at once, in the same way. The half of one council is what our own worker sends.
     pub files_max: usize,
     /// Requests of one council.
-    pub rate: LimitsConfig,
+    pub rate: PartnerRate,
+    /// Used signatures of one key that are remembered. One more is `UNAVAILABLE` until the first of them expires.
+    pub signatures_max: usize,
     /// Where that is written down which the next process has to know of used signatures. Without it, what a clock ahead
     /// of ours had signed for the time behind a restart is good for one request more.
     pub signatures_file: Option<PathBuf>,
@@ -101,8 +107,9 @@ impl Default for PartnerEdge {
             evidence_bytes_max: EVIDENCE_BYTES_MAX,
             evidence_timeout: Duration::from_secs(60),
             bodies_max: 256,
-            files_max: 8,
-            rate: LimitsConfig { requests_per_second: 50, burst: 200 },
+            files_max: 16,
+            rate: PartnerRate { requests_per_minute: 3_000, burst: 200 },
+            signatures_max: REPLAY_PER_KEY_MAX,
             signatures_file: None,
             shutdown: CancellationToken::new(),
             nonces: None,
@@ -127,7 +134,7 @@ pub struct PartnerCaller {
 /// here, and a signature that was used at one listener must not be good at the other.
 pub fn router(council: Arc<Council>, options: PartnerEdge) -> Router {
     let guard = Arc::new(Guard::new(Arc::clone(&council), &options));
-    let gate = Arc::new(SignedGate::new(guard.limiter()));
+    let gate = Arc::new(SignedGate::new(guard.rates()));
     let PartnerEdge { limits, shutdown, evidence_bytes_max, .. } = options;
     // Of two acts in one request the first could be carried out and the second not, and an answer with an error would
     // not mean any more that nothing was stored. It is a matter of the contract and not of a limit that may be set.

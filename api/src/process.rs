@@ -1,28 +1,31 @@
 //! What one act causes in another stream: a filing's complaints become complaints of their own.
 //!
 //! No append spans two streams. This process manager reads the log and issues commands whose ids are derived from
-//! the events that cause them, so a crash in between is caught up and never doubled.
+//! the events that cause them, so a crash in between is caught up and never doubled. What leads to no complaint is an
+//! event as well, which somebody sees.
+
+mod matter;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use cross_border::wire::is_known;
-use domain::complaint::register::Register;
-use domain::complaint::{Act, Complaint, ComplaintCommand, Rejection};
-use domain::decider::Context;
-use domain::envelope::{Position, RecordedEvent};
-use domain::filing::{Filing, FilingItem, ItemKind, Received, registration};
-use domain::id::{ComplaintId, StreamId};
-use event_log::digest::command_digest;
-use event_log::execute::{self, Done, ExecuteError, Issue, LoadError, load};
-use event_log::port::{CommandRef, ReadError};
+use domain::complaint::{Complaint, Rejection};
+use domain::envelope::Position;
+use domain::filing::{Failure, Filing, FilingRejection, ItemKind};
+use domain::id::{ComplaintId, StreamId, UnitId};
+use event_log::execute::{Done, ExecuteError, LoadError, load};
+use event_log::port::ReadError;
 use thiserror::Error;
 
+use self::matter::Matter;
 use crate::app::App;
 use crate::leases::Progress;
 
 /// Events read at once while catching up.
 const CATCH_UP_PAGE: u32 = 4_096;
+/// The events that may lead to a complaint.
+const CAUSES: [&str; 2] = ["filing.split", "filing.registration-retried"];
 
 /// Why the chain behind a filing could not be completed now; it is taken up again later.
 #[derive(Debug, Error)]
@@ -35,6 +38,8 @@ pub enum ChainError {
     Bookmark(#[source] io::Error),
     #[error("a complaint of the filing could not be registered")]
     Register(#[source] ExecuteError<Rejection>),
+    #[error("that a matter of the filing led to no complaint could not be noted")]
+    Note(#[source] ExecuteError<FilingRejection>),
     #[error("a newer program wrote the event at position {position}, a `{kind}`; what it causes is not known here")]
     Newer { position: Position, kind: Box<str> },
 }
@@ -45,10 +50,12 @@ impl ChainError {
     pub fn is_of_newer_program(&self) -> bool {
         match self {
             Self::Newer { .. } => true,
-            Self::Load(LoadError::Wire(error)) | Self::Register(ExecuteError::Wire(error)) => {
-                error.is_of_newer_program()
+            Self::Load(LoadError::Wire(error))
+            | Self::Register(ExecuteError::Wire(error))
+            | Self::Note(ExecuteError::Wire(error)) => error.is_of_newer_program(),
+            Self::Load(LoadError::Read(_)) | Self::Read(_) | Self::Bookmark(_) | Self::Register(_) | Self::Note(_) => {
+                false
             }
-            Self::Load(LoadError::Read(_)) | Self::Read(_) | Self::Bookmark(_) | Self::Register(_) => false,
         }
     }
 }
@@ -60,46 +67,59 @@ pub struct Led {
     pub done: Done<Complaint>,
 }
 
+/// A matter that led to no complaint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unregistered {
+    pub item: u16,
+    /// The number that the complaint would have had.
+    pub number: String,
+    /// The unit that took the filing in.
+    pub unit: UnitId,
+    pub failure: Failure,
+}
+
+/// What the matters of a filing have led to, in their order.
+#[derive(Debug, Clone, Default)]
+pub struct Completed {
+    pub led: Vec<Led>,
+    pub unregistered: Vec<Unregistered>,
+    /// The position of the filing's newest event.
+    pub position: Option<Position>,
+}
+
 /// Registers every complaint of a filing, or finds it registered already.
+///
+/// What cannot be registered, however often it is asked, is noted on the filing's own stream and holds nothing else up.
+/// It is left so until somebody has it tried again.
 ///
 /// # Errors
 /// The log cannot be read or written; what was registered stays so.
-pub async fn complete_filing(app: &App, stream: &StreamId) -> Result<Vec<Led>, ChainError> {
+pub async fn complete_filing(app: &App, stream: &StreamId) -> Result<Completed, ChainError> {
     let loaded = load::<Filing>(app.log.as_ref(), stream, None).await.map_err(ChainError::Load)?;
-    let Filing::Received(received, items) = &loaded.state else { return Ok(Vec::new()) };
-    let Some(split) = loaded.events.iter().find(|event| &*event.kind == "filing.split") else { return Ok(Vec::new()) };
-    let mut led = Vec::new();
+    let mut completed = Completed { position: loaded.position, ..Completed::default() };
+    let Filing::Received(received, items, failures) = &loaded.state else { return Ok(completed) };
     for item in items.iter().filter(|item| item.kind == ItemKind::Complaint) {
-        led.push(register(app, received, item, split).await?);
+        let Some(matter) = Matter::of(&loaded.events, received, item) else { continue };
+        let failure = match failures.get(&item.item) {
+            Some(failure) => *failure,
+            None => match matter.register(app).await {
+                Ok(led) => {
+                    completed.led.push(led);
+                    continue;
+                }
+                Err(ChainError::Register(error)) => {
+                    let Some(obstacle) = matter::obstacle(&error) else { return Err(ChainError::Register(error)) };
+                    let (failure, position) = Box::pin(matter.note(app, obstacle, &error)).await?;
+                    completed.position = completed.position.max(position);
+                    failure
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        let (number, unit) = (item.number.clone(), received.unit.clone());
+        completed.unregistered.push(Unregistered { item: item.item, number, unit, failure });
     }
-    Ok(led)
-}
-
-async fn register(app: &App, received: &Received, item: &FilingItem, split: &RecordedEvent) -> Result<Led, ChainError> {
-    let complaint = ComplaintId::of_item(received.filing, item.item);
-    let meta = split.meta().map_err(|source| ChainError::Read(ReadError::Store(std::sync::Arc::new(source))))?;
-    let command = CommandRef {
-        id: split.id.command(&format!("register-{}", item.item)),
-        // The command is determined by its cause, so its body is the cause's id.
-        digest: command_digest(split.id.as_uuid().as_bytes()),
-    };
-    let issue = Issue {
-        on_behalf_of: meta.on_behalf_of,
-        causation: Some(split.id),
-        correlation: Some(meta.command),
-        traceparent: meta.traceparent,
-    };
-    // The moment of the filing: what was in time for it is in time for what follows from it.
-    let ctx = Context { now: split.occurred_at, ..app.context(&meta.unit, &meta.actor) };
-    let body = ComplaintCommand {
-        at: Some(split.occurred_at),
-        act: Act::Register(Box::new(Register { registered: registration(received, item), handler: None })),
-    };
-    let stream = complaint.stream();
-    let done = execute::execute::<Complaint>(app.log.as_ref(), &stream, command, &issue, None, &ctx, body)
-        .await
-        .map_err(ChainError::Register)?;
-    Ok(Led { complaint, done })
+    Ok(completed)
 }
 
 /// How far the process manager has read, so that a start does not read the whole log.
@@ -120,7 +140,9 @@ impl Bookmark {
         Self::File(root.join("process-manager.position"))
     }
 
-    fn read(&self) -> Option<Position> {
+    /// Up to where everything was read and completed; `None` when that is not known.
+    #[must_use]
+    pub fn read(&self) -> Option<Position> {
         match self {
             Self::File(path) => std::fs::read_to_string(path).ok()?.trim().parse().ok().map(Position::new),
             Self::Lease(progress) => progress.done(),
@@ -174,15 +196,8 @@ pub async fn advance(app: &App, bookmark: &Bookmark) -> Result<(), ChainError> {
         let page = app.log.read_all(bookmark.read(), CATCH_UP_PAGE).await.map_err(ChainError::Read)?;
         let known = page.events.iter().take_while(|event| is_known(&event.kind, event.schema)).count();
         let (known, unknown) = page.events.split_at(known);
-        for event in known.iter().filter(|event| &*event.kind == "filing.split") {
-            match complete_filing(app, &event.stream).await {
-                Ok(_) => {}
-                // A refusal stays one however often it is asked; what stands behind it must not wait for it.
-                Err(ChainError::Register(error @ ExecuteError::Rejected(_))) => {
-                    tracing::error!(event.position = %event.position, error = %error, "A filing's complaint is refused for good");
-                }
-                Err(error) => return Err(error),
-            }
+        for event in known.iter().filter(|event| CAUSES.contains(&&*event.kind)) {
+            complete_filing(app, &event.stream).await?;
         }
         if let Some(last) = known.last() {
             bookmark.write(last.position).map_err(ChainError::Bookmark)?;

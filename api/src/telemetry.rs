@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
-use tracing_subscriber::filter::{EnvFilter, ParseError, Targets};
+use tracing_subscriber::filter::{Directive, EnvFilter, ParseError, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
@@ -36,6 +36,12 @@ const TRACES_PATH: &str = "/v1/traces";
 
 /// Libraries, by the start of their names, whose spans say nothing about our work.
 const NOT_TRACED: [&str; 4] = ["h2", "hyper", "opentelemetry", "reqwest"];
+
+/// The client of EventStoreDB, by the name that its messages begin with.
+///
+/// While no server is there it reports every attempt of its own as an error, several a second; what is the matter our
+/// log says once, with its fault. So it is heard only where `telemetry.filter` names it, as in `info,eventstore=debug`.
+const SILENT: &str = "eventstore";
 
 /// Why there is no telemetry.
 #[derive(Debug, thiserror::Error)]
@@ -119,7 +125,7 @@ fn stop(provider: &SdkTracerProvider) {
 
 /// Sets up logs and traces for the whole process. It succeeds once.
 pub fn init(config: &TelemetryConfig) -> Result<TelemetryGuard, TelemetryError> {
-    let filter = EnvFilter::try_new(&config.filter).map_err(|source| TelemetryError::Filter { source })?;
+    let filter = log_filter(&config.filter)?;
     let provider = tracer_provider(config)?;
     let traces = tracing_opentelemetry::layer().with_tracer(provider.tracer("baycase")).with_filter(traced());
 
@@ -171,6 +177,17 @@ where
             .with_filter(filter)
             .boxed(),
     }
+}
+
+/// The filter that was configured, without what is heard only by its name.
+fn log_filter(configured: &str) -> Result<EnvFilter, TelemetryError> {
+    let filter = EnvFilter::try_new(configured).map_err(|source| TelemetryError::Filter { source })?;
+    let mut targets = configured.split(',').filter_map(|directive| directive.split(['=', '[']).next());
+    if targets.any(|target| target == SILENT) {
+        return Ok(filter);
+    }
+    let off: Directive = format!("{SILENT}=off").parse().expect("a name and a level are a directive");
+    Ok(filter.add_directive(off))
 }
 
 fn traced() -> Targets {
@@ -248,123 +265,4 @@ fn traces_url(endpoint: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::{Read as _, Write as _};
-    use std::net::TcpListener;
-    use std::thread;
-
-    use opentelemetry::trace::{Span as _, Tracer as _};
-
-    use super::*;
-
-    fn config(endpoint: Option<String>) -> TelemetryConfig {
-        TelemetryConfig { otlp_endpoint: endpoint, sample_ratio_ppm: 1_000_000, ..TelemetryConfig::default() }
-    }
-
-    /// Answers one request and returns its first line.
-    fn collector() -> (String, thread::JoinHandle<String>) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let answered = thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            let mut request = Vec::new();
-            let mut buffer = [0; 4_096];
-            while !String::from_utf8_lossy(&request).contains("\r\n\r\n") {
-                let read = stream.read(&mut buffer).unwrap();
-                request.extend_from_slice(&buffer[..read]);
-            }
-            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
-            String::from_utf8_lossy(&request).lines().next().unwrap_or_default().to_owned()
-        });
-        (endpoint, answered)
-    }
-
-    #[test]
-    fn spans_leave_at_shutdown_without_anybodys_runtime() {
-        let (endpoint, answered) = collector();
-        let provider = tracer_provider(&config(Some(endpoint))).unwrap();
-        provider.tracer("test").start("span").end();
-
-        drop(TelemetryGuard { provider: Some(provider) });
-
-        assert_eq!(answered.join().unwrap(), "POST /v1/traces HTTP/1.1");
-    }
-
-    #[tokio::test]
-    async fn spans_leave_at_shutdown_from_a_runtime_with_one_thread() {
-        let (endpoint, answered) = collector();
-        let provider = tracer_provider(&config(Some(endpoint))).unwrap();
-        provider.tracer("test").start("span").end();
-
-        TelemetryGuard { provider: Some(provider) }.shutdown().await;
-
-        assert_eq!(answered.join().unwrap(), "POST /v1/traces HTTP/1.1");
-    }
-
-    #[test]
-    fn a_collector_that_is_away_does_not_hold_up_the_end() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let provider = tracer_provider(&config(Some(endpoint))).unwrap();
-        provider.tracer("test").start("span").end();
-        let began = std::time::Instant::now();
-
-        // The connection is taken and never answered.
-        drop(TelemetryGuard { provider: Some(provider) });
-
-        assert!(began.elapsed() <= SHUTDOWN_TIMEOUT + Duration::from_secs(2));
-        drop(listener);
-    }
-
-    #[test]
-    fn spans_have_ids_without_a_collector_and_are_not_sampled() {
-        let provider = tracer_provider(&config(None)).unwrap();
-
-        let span = provider.tracer("test").start("span");
-
-        assert!(span.span_context().is_valid());
-        assert!(!span.span_context().is_sampled());
-    }
-
-    #[test]
-    fn an_event_can_name_the_span_that_caused_it() {
-        let provider = tracer_provider(&config(None)).unwrap();
-        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test")).with_filter(traced());
-        let subscriber = tracing_subscriber::registry().with(layer);
-
-        tracing::subscriber::with_default(subscriber, || {
-            assert_eq!(current_traceparent(), None);
-            let span = tracing::info_span!("request");
-            let outer = span.in_scope(|| current_traceparent().unwrap());
-            let inner = span.in_scope(|| tracing::info_span!("append").in_scope(|| current_traceparent().unwrap()));
-
-            let (outer, inner): (Vec<&str>, Vec<&str>) = (outer.split('-').collect(), inner.split('-').collect());
-            assert_eq!(outer.iter().map(|part| part.len()).collect::<Vec<_>>(), [2, 32, 16, 2]);
-            assert_eq!(outer[0], "00");
-            assert_eq!(outer[1], inner[1], "one trace");
-            assert_ne!(outer[2], inner[2], "two spans");
-            assert_eq!(outer[3], "00", "not sampled");
-        });
-    }
-
-    #[test]
-    fn the_path_of_traces_is_appended_once() {
-        for endpoint in ["http://c:4318", "http://c:4318/", "http://c:4318/v1/traces"] {
-            assert_eq!(traces_url(endpoint), "http://c:4318/v1/traces");
-        }
-        assert_eq!(traces_url("https://c/otlp"), "https://c/otlp/v1/traces");
-    }
-
-    #[test]
-    fn ratios_are_shares_of_a_million() {
-        assert_eq!(ratio(0), 0.0);
-        assert_eq!(ratio(250_000), 0.25);
-        assert_eq!(ratio(1_000_000), 1.0);
-    }
-
-    #[test]
-    fn a_filter_that_is_none_is_an_error() {
-        let config = TelemetryConfig { filter: "a=b".to_owned(), ..TelemetryConfig::default() };
-        assert!(matches!(init(&config), Err(TelemetryError::Filter { .. })));
-    }
-}
+mod tests;

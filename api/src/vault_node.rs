@@ -7,9 +7,10 @@
 //! 1. An authority for this alone issues a certificate to each vault node (with its host name) and to each node of the
 //!    API. Whoever has one can destroy keys, and none can be opened with it: the master key is on the nodes of the API
 //!    only. Two secrets, two places.
-//! 2. `baycase vault --data DIR --create` on the standby first, with `vault_node.role = "standby"`, then on the primary
-//!    with `vault_node.standby` naming it. `--create` is for the first start only: later on a folder without a vault is
-//!    a mistake, and an empty vault beside an old log would make everybody in it unreadable.
+//! 2. `baycase vault --data DIR --create` on the standby first, with `vault_node.role = "standby"` and a name of the
+//!    primary's certificate in `vault_node.mirror_clients`, then on the primary with `vault_node.standby` naming it.
+//!    `--create` is for the first start only: later on a folder without a vault is a mistake, and an empty vault beside
+//!    an old log would make everybody in it unreadable.
 //! 3. `vault.url`, `vault.standby` and the certificates on each node of the API, then `baycase init` on one of them: it
 //!    registers the check value of the master key. A node with another master key is refused when it starts.
 //!
@@ -32,7 +33,7 @@
 //!
 //! 1. See that the old primary is down and stays down. Two primaries part for ever.
 //! 2. On the standby set `vault_node.role = "primary"`, take care that `vault_node.standby` is unset or names a new
-//!    standby, and start it again.
+//!    standby, which names it in its `vault_node.mirror_clients`, and start it again.
 //! 3. On each node of the API name it in `vault.url`, take it out of `vault.standby`, and start the node again.
 //! 4. The old primary comes back with `vault_node.role = "standby"`, named in `vault_node.standby` of the new one, and
 //!    is brought in step. Whatever was being destroyed when it was lost is destroyed once more by whoever had asked.
@@ -54,6 +55,7 @@ pub mod node;
 pub mod remote;
 pub mod server;
 
+mod gate;
 mod link;
 mod mirror;
 #[cfg(test)]

@@ -17,7 +17,6 @@ mod pool;
 mod query;
 mod row;
 mod schema;
-mod source;
 mod write;
 
 #[cfg(test)]
@@ -29,6 +28,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::envelope::{Position, RecordedEvent};
+use event_log::source::{LogSource, StreamSource};
 use rusqlite::{Connection, TransactionBehavior};
 use thiserror::Error;
 use tokio::sync::watch;
@@ -38,7 +38,6 @@ pub use self::follower::IndexFollower;
 pub use self::row::{
     CounterRow, Cursor, DeliveryFilter, Duty, EvidenceRow, OutboxRow, ReferralFilter, ReferralRow, StepKey, StepRow,
 };
-pub use self::source::{LogSource, StreamSource};
 
 use self::fold::Batch;
 use self::pool::Pool;
@@ -185,7 +184,7 @@ impl ReferralIndex {
     ///
     /// # Errors
     /// See [`ReferralIndex::apply`]; what stands before the event in the way may not show yet.
-    pub fn catch_up(&self, reader: &mut impl LogSource) -> Result<(), IndexError> {
+    pub fn catch_up(&self, reader: &mut (impl LogSource + StreamSource)) -> Result<(), IndexError> {
         loop {
             let page = reader.page(self.position(), CATCH_UP_EVENTS)?;
             if let Some(last) = page.events.last() {

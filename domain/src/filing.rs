@@ -3,10 +3,17 @@
 //! Order 121 Art. 9: one document holding a complaint and a report is handled as two, each under its own procedure.
 
 pub mod event;
+mod unregistered;
 
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
 use thiserror::Error;
 
-pub use event::{Complainant, FilingEvent, FilingItem, ItemKind, Received, Split};
+pub use event::{
+    Complainant, FilingEvent, FilingItem, ItemKind, Received, RegistrationFailed, RegistrationObstacle,
+    RegistrationRetried, Split,
+};
 
 use crate::complaint::event::Registered;
 use crate::complaint::{Rejection, register};
@@ -16,11 +23,26 @@ use crate::id::FilingId;
 /// Most matters one filing may be split into.
 pub const ITEMS_MAX: usize = 20;
 
-/// The one command: take in a filing and split it.
+/// What one may do to a filing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FilingCommand {
+    Register(Box<RegisterFiling>),
+    /// Notes that a matter led to no complaint; the process manager's own.
+    NoteFailure {
+        item: u16,
+        obstacle: RegistrationObstacle,
+    },
+    /// Has the registration of such a matter tried again.
+    RetryRegistration {
+        item: u16,
+    },
+}
+
+/// Takes in a filing and splits it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegisterFiling {
     /// When it came in; at most [`crate::complaint::BACKDATE_DAYS_MAX`] days ago.
-    pub at: Option<chrono::DateTime<chrono::Utc>>,
+    pub at: Option<DateTime<Utc>>,
     pub received: Received,
     pub items: Vec<FilingItem>,
 }
@@ -36,17 +58,31 @@ pub enum FilingRejection {
     ItemNumber(u16),
     #[error("matter {item} could not be registered as a complaint: {source}")]
     Item { item: u16, source: Rejection },
+    #[error("there is no such filing")]
+    NotRegistered,
+    #[error("the filing has no matter {0} that becomes a complaint")]
+    NoSuchMatter(u16),
+    #[error("matter {0} did not fail to become a complaint, so there is nothing to try again")]
+    NotFailed(u16),
     #[error("a filing's time must not lie in the future")]
     InFuture,
     #[error("a filing may be entered at most {} days late", crate::complaint::BACKDATE_DAYS_MAX)]
     TooLate,
 }
 
+/// Since when a matter stands without its complaint, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure {
+    pub at: DateTime<Utc>,
+    pub obstacle: RegistrationObstacle,
+}
+
 /// A filing's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Filing {
     Unknown,
-    Received(Box<Received>, Vec<FilingItem>),
+    /// What came in, its matters, and those of them, by number, that led to no complaint and are not tried again.
+    Received(Box<Received>, Vec<FilingItem>, BTreeMap<u16, Failure>),
 }
 
 /// What a filing's matter says as the registration of a complaint.
@@ -70,7 +106,7 @@ pub fn registration(received: &Received, item: &FilingItem) -> Registered {
 
 impl Decider for Filing {
     const CATEGORY: &'static str = "filing";
-    type Command = RegisterFiling;
+    type Command = FilingCommand;
     type Event = FilingEvent;
     type State = Self;
     type Rejection = FilingRejection;
@@ -81,26 +117,57 @@ impl Decider for Filing {
 
     fn decide(
         state: &Self,
-        command: RegisterFiling,
+        command: FilingCommand,
         ctx: &Context<'_>,
     ) -> Result<Vec<Happened<FilingEvent>>, FilingRejection> {
-        if let Self::Received(known, _) = state {
+        match command {
+            FilingCommand::Register(register) => register.decide(state, ctx),
+            FilingCommand::NoteFailure { item, obstacle } => unregistered::note_failure(state, item, obstacle, ctx),
+            FilingCommand::RetryRegistration { item } => unregistered::retry(state, item, ctx),
+        }
+    }
+
+    fn evolve(state: Self, event: &Happened<FilingEvent>) -> Self {
+        match (&event.event, state) {
+            (FilingEvent::Received(received), _) => Self::Received(received.clone(), Vec::new(), BTreeMap::new()),
+            (FilingEvent::Split(split), Self::Received(received, ..)) => {
+                Self::Received(received, split.items.clone(), BTreeMap::new())
+            }
+            (FilingEvent::RegistrationFailed(failed), Self::Received(received, items, mut failures)) => {
+                failures.insert(failed.item, Failure { at: event.at, obstacle: failed.obstacle });
+                Self::Received(received, items, failures)
+            }
+            (FilingEvent::RegistrationRetried(retried), Self::Received(received, items, mut failures)) => {
+                failures.remove(&retried.item);
+                Self::Received(received, items, failures)
+            }
+            (
+                FilingEvent::Split(_) | FilingEvent::RegistrationFailed(_) | FilingEvent::RegistrationRetried(_),
+                Self::Unknown,
+            ) => Self::Unknown,
+        }
+    }
+}
+
+impl RegisterFiling {
+    fn decide(self, state: &Filing, ctx: &Context<'_>) -> Result<Vec<Happened<FilingEvent>>, FilingRejection> {
+        if let Filing::Received(known, ..) = state {
             return Err(FilingRejection::AlreadyRegistered(known.filing));
         }
-        if command.items.is_empty() || command.items.len() > ITEMS_MAX {
-            return Err(FilingRejection::Items(command.items.len()));
+        if self.items.is_empty() || self.items.len() > ITEMS_MAX {
+            return Err(FilingRejection::Items(self.items.len()));
         }
-        for (expected, item) in (1_u16..).zip(&command.items) {
+        for (expected, item) in (1_u16..).zip(&self.items) {
             if item.item != expected {
                 return Err(FilingRejection::ItemNumber(item.item));
             }
         }
         // What could never become a complaint is refused here, before anything of it is stored.
-        for item in command.items.iter().filter(|item| item.kind == ItemKind::Complaint) {
-            register::check(&registration(&command.received, item))
+        for item in self.items.iter().filter(|item| item.kind == ItemKind::Complaint) {
+            register::check(&registration(&self.received, item))
                 .map_err(|source| FilingRejection::Item { item: item.item, source })?;
         }
-        let at = command.at.unwrap_or(ctx.now);
+        let at = self.at.unwrap_or(ctx.now);
         if at > ctx.now + crate::complaint::FUTURE_TOLERANCE {
             return Err(FilingRejection::InFuture);
         }
@@ -108,17 +175,9 @@ impl Decider for Filing {
             return Err(FilingRejection::TooLate);
         }
         Ok(vec![
-            Happened { at, event: FilingEvent::Received(Box::new(command.received)) },
-            Happened { at, event: FilingEvent::Split(Split { items: command.items }) },
+            Happened { at, event: FilingEvent::Received(Box::new(self.received)) },
+            Happened { at, event: FilingEvent::Split(Split { items: self.items }) },
         ])
-    }
-
-    fn evolve(state: Self, event: &Happened<FilingEvent>) -> Self {
-        match (&event.event, state) {
-            (FilingEvent::Received(received), _) => Self::Received(received.clone(), Vec::new()),
-            (FilingEvent::Split(split), Self::Received(received, _)) => Self::Received(received, split.items.clone()),
-            (FilingEvent::Split(_), Self::Unknown) => Self::Unknown,
-        }
     }
 }
 
@@ -180,7 +239,8 @@ mod tests {
             calendar: WorkingCalendar::mainland(),
             rules: RuleTable::builtin(),
         };
-        Filing::decide(state, RegisterFiling { at, received: received(), items }, &ctx)
+        let register = RegisterFiling { at, received: received(), items };
+        Filing::decide(state, FilingCommand::Register(Box::new(register)), &ctx)
     }
 
     fn taken_in(at: DateTime<Utc>, items: Vec<FilingItem>) -> Vec<Happened<FilingEvent>> {
@@ -196,7 +256,7 @@ mod tests {
         let happened = decide(&Filing::initial(), None, both.clone()).unwrap();
         assert_eq!(happened, taken_in(now(), both.clone()));
         let state = crate::decider::fold::<Filing>(&happened);
-        assert_eq!(state, Filing::Received(Box::new(received()), both));
+        assert_eq!(state, Filing::Received(Box::new(received()), both, BTreeMap::new()));
     }
 
     #[test]

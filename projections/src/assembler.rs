@@ -6,13 +6,13 @@ mod load;
 mod rehome;
 mod write;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use domain::complaint::ComplaintEvent;
 use domain::complaint::event::Registered;
 use domain::envelope::Position;
-use domain::id::{ComplaintId, UnitId};
+use domain::id::{ComplaintId, FilingId, UnitId};
 use domain::org::UnitEvent;
 use domain::privacy::Sealed;
 use rusqlite::Connection;
@@ -28,6 +28,7 @@ use crate::ledger::Line;
 use crate::names::Names;
 use crate::register::Register;
 use crate::track::Keys;
+use crate::unregistered::Change;
 
 pub(crate) use self::write::Depth;
 
@@ -79,6 +80,7 @@ struct Pending {
     units: BTreeSet<u32>,
     cases: Vec<(u32, ComplaintId)>,
     known_days: BTreeSet<i32>,
+    unregistered: Vec<Change>,
 }
 
 /// See the module.
@@ -86,6 +88,8 @@ struct Pending {
 pub(crate) struct Assembler {
     pub(crate) register: Arc<Register>,
     pub(crate) mark: Mark,
+    /// The matters of filings that led to no complaint.
+    unregistered: HashSet<(FilingId, u16)>,
     handlers: Names,
     cases: Cache,
     /// The last position known on each day.
@@ -117,8 +121,18 @@ impl Assembler {
                 Ok(())
             }
             Matter::Unit(id, event) => self.unit_event(conn, &id, &event),
+            Matter::Unregistered(change) => {
+                change.count(&mut self.unregistered);
+                self.pending.unregistered.push(change);
+                Ok(())
+            }
             Matter::Other => Ok(()),
         }
+    }
+
+    /// How many matters led to no complaint.
+    pub(crate) fn unregistered_count(&self) -> u64 {
+        u64::try_from(self.unregistered.len()).unwrap_or(u64::MAX)
     }
 
     /// Notes up to where the day that the newest event was recorded on has come.

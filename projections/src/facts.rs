@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use domain::id::SubjectId;
 use domain::privacy::Sealed;
 use thiserror::Error;
 
@@ -12,6 +13,13 @@ pub trait FactsReader: Send + Sync {
     /// # Errors
     /// The text can be read by nobody or not now. The projection is held up by it, it does not leave a case out.
     fn open(&self, sealed: &Sealed) -> Result<Option<String>, FactsError>;
+
+    /// Is told whose facts are opened next, before the first of them is: whoever has to ask elsewhere for each key may
+    /// ask for all at once.
+    ///
+    /// A subject may be named more than once, and some may never be asked for. Does nothing unless it is written to;
+    /// what fails in it is told by [`FactsReader::open`].
+    fn prepare(&self, _subjects: &[SubjectId]) {}
 }
 
 /// Why sealed facts could not be opened. Trying again may help: the vault is a file like any other.

@@ -11,6 +11,7 @@ use domain::wire::{self, AnyEvent, Stored, WireError};
 
 use crate::case::Stamp;
 use crate::error::ApplyError;
+use crate::unregistered::{self, Change};
 
 /// The largest position a ledger line has room for.
 pub(crate) const POSITION_MAX: u64 = (1 << 48) - 1;
@@ -48,6 +49,8 @@ pub(crate) enum Matter {
     /// It happened to this case, and nothing more.
     Touched(ComplaintId),
     Unit(UnitId, UnitEvent),
+    /// A matter of a filing led to no complaint, or is tried again.
+    Unregistered(Change),
     /// Known, or of a life that is not shown: of no concern.
     Other,
 }
@@ -84,7 +87,11 @@ fn matter(event: &RecordedEvent) -> Result<Matter, ApplyError> {
     }
     if kind.starts_with("filing.") {
         check::<FilingEvent>(event)?;
-        return Ok(Matter::Other);
+        // What came in is shown by its complaints: the payload, the largest of all, is left unread.
+        if matches!(kind, "filing.received" | "filing.split") {
+            return Ok(Matter::Other);
+        }
+        return Ok(unregistered::change(event)?.map_or(Matter::Other, Matter::Unregistered));
     }
     let unreadable = |source| ApplyError::Unreadable { position: event.position, source };
     match wire::decode(kind, event.schema, &event.payload).map_err(unreadable)? {

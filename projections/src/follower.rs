@@ -8,11 +8,11 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use domain::envelope::{Position, RecordedEvent};
 use event_log::port::{Page, READ_EVENTS_MAX, ReadError};
+use event_log::source::LogSource;
 use tokio::sync::watch;
 
 use crate::following::{FollowerState, Following, Follows, Stuck};
 use crate::models::ReadModels;
-use crate::rebuild::EventSource;
 
 /// The clock that lag is measured with.
 pub type Now = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
@@ -67,7 +67,7 @@ impl Follower {
     /// # Errors
     /// The thread cannot be started.
     pub fn start(
-        source: impl EventSource + 'static,
+        source: impl LogSource + Send + 'static,
         appended: watch::Receiver<Option<Position>>,
         models: ReadModels,
         poll: Duration,
@@ -112,7 +112,7 @@ struct Shown<S> {
     lag: Lag,
 }
 
-impl<S: EventSource + 'static> Follows for Shown<S> {
+impl<S: LogSource + Send + 'static> Follows for Shown<S> {
     const THREAD: &'static str = "projections";
     const WHAT: &'static str = "The read models";
 

@@ -13,7 +13,12 @@ use domain::envelope::{Position, RecordedEvent};
 use event_log::port::{Page, ReadError};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::{error, info, warn};
+
+use self::outage::{Outage, Spell};
+
+mod outage;
 
 /// How long it waits before it tries again what failed.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -130,7 +135,8 @@ impl Following {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let (announce, state) = watch::channel(FollowerState::Running);
         let (stop, stopped) = watch::channel(false);
-        let worker = Worker { follows, appended, listening: true, stopped, poll, announce };
+        let (outage, now) = (Outage::default(), Box::new(Instant::now));
+        let worker = Worker { follows, appended, listening: true, stopped, poll, announce, outage, now };
         let thread = Builder::new().name(F::THREAD.to_owned()).spawn(move || worker.run(&runtime))?;
         Ok(Self { what: F::WHAT, state, stop, thread: Mutex::new(Some(thread)) })
     }
@@ -176,6 +182,8 @@ struct Worker<F> {
     stopped: watch::Receiver<bool>,
     poll: Duration,
     announce: watch::Sender<FollowerState>,
+    outage: Outage,
+    now: Box<dyn Fn() -> Instant + Send>,
 }
 
 /// What comes after a look at the log.
@@ -213,17 +221,23 @@ impl<F: Follows> Worker<F> {
         self.appended.mark_unchanged();
         let page = match self.follows.page() {
             Ok(page) => page,
-            Err(failure) => return unread::<F>(&failure),
+            Err(failure) => return self.unread(&failure),
         };
         self.follows.behind_since(page.events.first().map(|event| event.recorded_at));
-        let Some(first) = page.events.first() else { return Then::Wait(self.poll) };
+        let Some(first) = page.events.first() else {
+            self.goes_on();
+            return Then::Wait(self.poll);
+        };
         match self.follows.apply(&page.events) {
-            Ok(()) if page.at_end => {
+            Ok(()) => {
+                self.goes_on();
+                if !page.at_end {
+                    return Then::Again;
+                }
                 self.follows.behind_since(None);
                 Then::Wait(self.poll)
             }
-            Ok(()) => Then::Again,
-            Err(stuck) if stuck.passes => again::<F>(&stuck.reason),
+            Err(stuck) if stuck.passes => self.again(&stuck.reason),
             Err(stuck) => self.halt(&page.events, first.position, stuck),
         }
     }
@@ -239,7 +253,7 @@ impl<F: Follows> Worker<F> {
         let (readable, rest) = events.split_at(before);
         if let Err(other) = self.follows.apply(readable) {
             if other.passes {
-                return again::<F>(&other.reason);
+                return self.again(&other.reason);
             }
             return Then::Halt { position: other.position.unwrap_or(first), reason: other.reason };
         }
@@ -261,19 +275,39 @@ impl<F: Follows> Worker<F> {
             *listening = false;
         }
     }
-}
 
-fn unread<F: Follows>(failure: &ReadError) -> Then {
-    match Unread::of(failure) {
-        Unread::Again => again::<F>(&chain(failure)),
-        Unread::Damaged { position, what } => Then::Halt { position, reason: format!("the event is damaged: {what}") },
-        Unread::Fault { code } => Then::Fault { code, reason: chain(failure) },
+    fn unread(&mut self, failure: &ReadError) -> Then {
+        match Unread::of(failure) {
+            Unread::Again => self.again(&chain(failure)),
+            Unread::Damaged { position, what } => {
+                Then::Halt { position, reason: format!("the event is damaged: {what}") }
+            }
+            Unread::Fault { code } => Then::Fault { code, reason: chain(failure) },
+        }
     }
-}
 
-fn again<F: Follows>(reason: &str) -> Then {
-    warn!("{} could not be brought up to date, trying again: {reason}", F::WHAT);
-    Then::Wait(RETRY_AFTER)
+    /// Tries again soon. It is told when that begins, and at growing intervals while it goes on.
+    fn again(&mut self, reason: &str) -> Then {
+        match self.outage.failed((self.now)()) {
+            Some(Spell { tries: 1, .. }) => {
+                warn!("{} could not be brought up to date, trying again: {reason}", F::WHAT);
+            }
+            Some(Spell { lasted, tries }) => {
+                let seconds = lasted.as_secs();
+                warn!("{} could not be brought up to date for {seconds} s in {tries} tries: {reason}", F::WHAT);
+            }
+            None => {}
+        }
+        Then::Wait(RETRY_AFTER)
+    }
+
+    /// A try went well.
+    fn goes_on(&mut self) {
+        if let Some(Spell { lasted, tries }) = self.outage.over((self.now)()) {
+            let seconds = lasted.as_secs();
+            info!("{} can be brought up to date again, after {seconds} s and {tries} tries that failed", F::WHAT);
+        }
+    }
 }
 
 /// An error with what caused it.
@@ -287,3 +321,6 @@ fn chain(error: &dyn Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,6 +37,7 @@ mod search;
 mod swap;
 mod text;
 mod track;
+mod unregistered;
 mod writer;
 
 #[cfg(test)]
@@ -55,10 +56,11 @@ pub use query::{
     FILTER_CHARS_MAX, HandlerLoad, NextDue, PAGE_ROWS_MAX, PageRequest, SERIES_DAYS_MAX, StageFilter, UnitFilter,
     Workload,
 };
-pub use rebuild::{EventSource, RebuildError, RebuildReport, rebuild};
+pub use rebuild::{RebuildError, RebuildReport, rebuild};
 pub use register::UnitRow;
 pub use scope::{AsOf, Known, Scope};
 pub use swap::{SwapError, remove, swap_in};
+pub use unregistered::UnregisteredRow;
 
 /// The version of the read models: of their tables, and of what stands in them. Files of another one are built anew.
 pub const VERSION: u16 = 1;

@@ -165,6 +165,14 @@ impl ReadModels {
         open.writer.lock().unwrap_or_else(PoisonError::into_inner).compact_search()
     }
 
+    /// Counts the matters of filings that led to no complaint whenever it is called, from memory; it keeps no file open,
+    /// and counts none once the read models are gone.
+    #[must_use]
+    pub fn watch_unregistered(&self) -> Box<dyn Fn() -> u64 + Send + Sync> {
+        let shared = Arc::downgrade(&self.shared);
+        Box::new(move || shared.upgrade().map_or(0, |shared| Self { shared }.unregistered_count()))
+    }
+
     /// The numbers and the register as they stand.
     pub(crate) fn view(&self) -> Result<View, QueryError> {
         self.guard().as_ref().map(Open::view).ok_or(QueryError::Closed)

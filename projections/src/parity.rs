@@ -14,6 +14,7 @@ use crate::error::QueryError;
 use crate::ledger::{Line, line_of};
 use crate::models::ReadModels;
 use crate::query::stored_rows;
+use crate::unregistered;
 use crate::writer::View;
 
 /// What the tables hold at a position.
@@ -58,6 +59,7 @@ impl ReadModels {
                 steps(conn, view, &names)?,
                 plain(conn, "cells", "SELECT key, amount FROM cell WHERE amount <> 0")?,
                 unit_cells(conn, &names)?,
+                plain(conn, "unregistered", unregistered::EVERYTHING)?,
                 plain(conn, "known-days", "SELECT day, position FROM known_day")?,
                 plain(conn, "terms", "SELECT term, doc, cnt FROM search.case_term")?,
                 plain(conn, "checkpoints", "SELECT name, version, position, events, known FROM checkpoint")?,

@@ -12,9 +12,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, ScopedJoinHandle};
 
 use domain::envelope::Position;
-use event_log::blocking::BlockingReader;
-use event_log::port::{Page, READ_EVENTS_MAX, ReadError};
-use event_log::sqlite::LogReader;
+use event_log::port::{READ_EVENTS_MAX, ReadError};
+use event_log::source::LogSource;
 use thiserror::Error;
 
 use crate::assembler::{Assembler, Depth, TextJob};
@@ -32,41 +31,6 @@ const PAGES_AHEAD: usize = 3;
 const TEXTS_AHEAD: usize = 8;
 /// Pages of the new files kept in memory, at least, in KiB: a page that must be read again costs more than the rest.
 const CACHE_KIB_MIN: u32 = 256 * 1024;
-
-/// Where the events come from, in log order.
-pub trait EventSource: Send {
-    /// Up to `limit` events behind `after`.
-    ///
-    /// # Errors
-    /// The log cannot be read.
-    fn page(&mut self, after: Option<Position>, limit: u32) -> Result<Page, ReadError>;
-
-    /// The newest position.
-    ///
-    /// # Errors
-    /// The log cannot be read.
-    fn head(&mut self) -> Result<Option<Position>, ReadError>;
-}
-
-impl EventSource for LogReader {
-    fn page(&mut self, after: Option<Position>, limit: u32) -> Result<Page, ReadError> {
-        self.read_all_blocking(after, limit)
-    }
-
-    fn head(&mut self) -> Result<Option<Position>, ReadError> {
-        self.head_blocking()
-    }
-}
-
-impl EventSource for BlockingReader {
-    fn page(&mut self, after: Option<Position>, limit: u32) -> Result<Page, ReadError> {
-        self.read_all_blocking(after, limit)
-    }
-
-    fn head(&mut self) -> Result<Option<Position>, ReadError> {
-        self.head_blocking()
-    }
-}
 
 /// Why the read models could not be built.
 #[derive(Debug, Error)]
@@ -99,7 +63,7 @@ pub struct RebuildReport {
 ///
 /// # Errors
 /// There is a file already, an event cannot be read, or the store refused.
-pub fn rebuild<S: EventSource>(
+pub fn rebuild<S: LogSource + Send>(
     mut source: S,
     options: &ReadModelOptions,
     progress: &mut dyn FnMut(u64, u64),
@@ -159,7 +123,7 @@ struct Decoded {
 }
 
 /// Reads and decodes until the log ends or nobody listens.
-fn read_ahead<S: EventSource>(source: &mut S, pages: &SyncSender<Decoded>) -> Result<(), RebuildError> {
+fn read_ahead<S: LogSource>(source: &mut S, pages: &SyncSender<Decoded>) -> Result<(), RebuildError> {
     let mut after = None;
     loop {
         let page = source.page(after, READ_EVENTS_MAX)?;
@@ -181,8 +145,7 @@ fn index(
 ) -> Result<SearchWriter, RebuildError> {
     search.begin_bulk()?;
     for jobs in texts {
-        let rows: Vec<TextRow> = jobs.iter().map(|job| TextRow::prepare(job, facts)).collect::<Result<_, _>>()?;
-        search.add_bulk(&rows)?;
+        search.add_bulk(&TextRow::prepare_all(&jobs, facts)?)?;
     }
     Ok(search)
 }

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::VERSION;
 use crate::error::OpenError;
-use crate::last;
+use crate::{last, unregistered};
 
 /// "BCRM" in ASCII, so that `file` and the shell of SQLite can tell what it is.
 const APPLICATION_ID: i64 = 0x4243_524d;
@@ -120,7 +120,9 @@ pub(crate) fn open_main(path: &Path, cache_kib: u32, purpose: Purpose) -> Result
         }
         Ok(())
     })?;
-    conn.execute_batch(last::TABLE).map_err(|source| OpenError::Store { path: path.to_owned(), source })?;
+    for table in [last::TABLE, unregistered::TABLE] {
+        conn.execute_batch(table).map_err(|source| OpenError::Store { path: path.to_owned(), source })?;
+    }
     Ok(conn)
 }
 

@@ -15,6 +15,9 @@ use crate::text;
 
 const CHECKPOINT: &str = "search";
 
+/// Cases whose facts are announced to the reader at once: no more keys than anybody keeps in memory.
+const PREPARED_MAX: usize = 1_024;
+
 const REPLACE: &str = "INSERT OR REPLACE INTO case_text (rowid, number, respondent, facts) VALUES (?1, ?2, ?3, ?4)";
 /// For a fresh index, where there is nothing to replace.
 const INSERT: &str = "INSERT INTO case_text (rowid, number, respondent, facts) VALUES (?1, ?2, ?3, ?4)";
@@ -53,6 +56,22 @@ impl TextRow {
             respondent: text::index_form(&business),
             facts: opened.map(|facts| text::index_form(&facts)).unwrap_or_default(),
         })
+    }
+
+    /// [`TextRow::prepare`] for many, telling the reader part by part whose facts come.
+    ///
+    /// # Errors
+    /// The facts of one of them cannot be opened.
+    pub(crate) fn prepare_all(jobs: &[TextJob], facts: &dyn FactsReader) -> Result<Vec<Self>, ApplyError> {
+        let mut rows = Vec::with_capacity(jobs.len());
+        for part in jobs.chunks(PREPARED_MAX) {
+            let sealed = part.iter().filter_map(|job| job.facts.as_ref());
+            facts.prepare(&sealed.map(|sealed| sealed.subject).collect::<Vec<_>>());
+            for job in part {
+                rows.push(Self::prepare(job, facts)?);
+            }
+        }
+        Ok(rows)
     }
 }
 

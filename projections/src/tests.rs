@@ -8,3 +8,4 @@ mod kit;
 mod lists;
 mod rebuilt;
 mod search;
+mod unregistered;

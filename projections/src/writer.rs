@@ -28,6 +28,8 @@ const REGISTERED: &str = "complaint.registered";
 pub(crate) struct View {
     pub(crate) cube: Arc<Cube>,
     pub(crate) register: Arc<Register>,
+    /// Matters of filings that led to no complaint.
+    pub(crate) unregistered: u64,
 }
 
 /// Follows the log.
@@ -59,7 +61,11 @@ impl Writer {
         let mut cube = Cube::load(&conn).map_err(failed)?;
         cube.position = assembler.mark.position;
         cube.known = assembler.mark.known;
-        let view = View { cube: Arc::new(cube), register: Arc::clone(&assembler.register) };
+        let view = View {
+            cube: Arc::new(cube),
+            register: Arc::clone(&assembler.register),
+            unregistered: assembler.unregistered_count(),
+        };
         let facts = Arc::clone(&options.facts);
         Ok((Self { conn, search, assembler: Some(assembler), facts }, view))
     }
@@ -92,6 +98,7 @@ impl Writer {
             publish(View {
                 cube: Arc::new(view.cube.with(&sums, mark.position, mark.known)),
                 register: Arc::clone(&assembler.register),
+                unregistered: assembler.unregistered_count(),
             });
         }
         self.assembler = Some(assembler);
@@ -135,6 +142,8 @@ impl Writer {
         if feeds.is_empty() && jobs.is_empty() {
             return Ok((Sums::default(), Vec::new()));
         }
+        // Before the transaction: asking for keys may take its time.
+        self.facts.prepare(&subjects_of(&jobs, &feeds));
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for feed in feeds {
             assembler.absorb(&tx, feed)?;
@@ -148,7 +157,7 @@ impl Writer {
         }
         if !Arc::ptr_eq(&assembler.register, &view.register) {
             Arc::make_mut(&mut assembler.register).relink();
-            publish(View { cube: Arc::clone(&view.cube), register: Arc::clone(&assembler.register) });
+            publish(View { register: Arc::clone(&assembler.register), ..view.clone() });
         }
         tx.commit()?;
         Ok((sums, texts))
@@ -170,4 +179,14 @@ impl Writer {
         }
         Ok(jobs)
     }
+}
+
+/// Whose facts are opened for the search index.
+fn subjects_of(jobs: &[TextJob], feeds: &[Feed]) -> Vec<SubjectId> {
+    let overdue = jobs.iter().filter_map(|job| job.facts.as_ref());
+    let fresh = feeds.iter().filter_map(|feed| {
+        let Matter::Case(_, ComplaintEvent::Registered(registered)) = &feed.matter else { return None };
+        registered.facts.as_ref()
+    });
+    overdue.chain(fresh).map(|sealed| sealed.subject).collect()
 }

@@ -73,9 +73,10 @@ async fn pages_series_and_breakdowns() {
     };
     let list = |list: &str, first: usize| format!("{{ {list}(first: {first}) {{ edges {{ cursor }} }} }}");
     let rows = |by: &str, first: usize| format!("{{ provinceDashboard {{ {by}(first: {first}) {{ key }} }} }}");
-    let pages: [(&str, usize, Ask<'_>); 10] = [
+    let pages: [(&str, usize, Ask<'_>); 11] = [
         ("a page of cases", 200, &|first| list("cases", first)),
         ("a page of a due list", 200, &|first| list("dueList", first)),
+        ("a page of matters without a complaint", 200, &|first| list("unregisteredMatters", first)),
         ("a page of units", 200, &|first| list("units", first)),
         ("a page of workloads", 200, &|first| list("stationWorkloads", first)),
         ("a page of a history", 200, &|first| {

@@ -25,4 +25,6 @@ mod referrals;
 mod signatures;
 mod split_histories;
 mod subscriptions;
+mod taken_address;
 mod time_travel;
+mod unregistered;

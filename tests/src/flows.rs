@@ -1,6 +1,7 @@
 //! The steps of a complaint's life over the API, for tests that need a case somewhere on its way.
 
 use api::auth::Role;
+use domain::id::{CommandId, FilingId};
 use serde_json::{Value, json};
 
 use crate::{TestServer, command_id};
@@ -85,7 +86,24 @@ impl<'s> Flow<'s> {
 
 /// The mutation that files.
 pub const REGISTER: &str = "mutation($input: RegisterFilingInput!) { registerFiling(input: $input) { filingId position \
-                            repeated cases { id number stage } } }";
+                            repeated cases { id number stage } unregistered { filingId item number unitId obstacle } } \
+                            }";
+
+/// Files what leads to no complaint with its first matter: the id of the command that would register it has been spent
+/// on something else. Answers what `registerFiling` answers.
+pub async fn filed_in_vain(server: &TestServer, input: &Value) -> Value {
+    let text = |name: &str| input[name].as_str().unwrap();
+    let filing = FilingId::derived(text("source"), text("externalNumber"));
+    // The split is the second event of a filing, and what follows from it is derived from its id.
+    let split = CommandId::parse(text("commandId")).unwrap().event(&filing.stream(), 1);
+    let spent = split.command("register-1").to_string();
+    let flow = Flow::filed(server, &format!("{}-SPENT", text("externalNumber"))).await;
+    let clerk = flow.clerk.clone();
+    let note = json!({"commandId": spent, "kind": "CALL", "text": "已联系商家。"});
+    flow.act(&clerk, "noteWork", "NoteWorkInput", note).await;
+    let data = server.data(&clerk, REGISTER, json!({"input": input})).await;
+    data["registerFiling"].clone()
+}
 
 /// A filing's input.
 #[must_use]

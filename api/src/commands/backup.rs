@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use clap::Args;
 use domain::envelope::Position;
+use event_log::durable;
 use event_log::sqlite::{Backup, backup};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use thiserror::Error;
@@ -159,11 +160,7 @@ fn copy_through(from: &Path, to: &Path, partial: &Path) -> Result<u64, VaultCopy
     if checked != "ok" {
         return Err(VaultCopyError::Unsound(checked));
     }
-    File::open(partial).and_then(|file| file.sync_all()).map_err(io_failed)?;
-    fs::rename(partial, to).map_err(io_failed)?;
-    if let Some(folder) = to.parent() {
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io_failed)?;
-    }
+    durable::put_in_place(partial, to).map_err(io_failed)?;
     fs::metadata(to).map(|about| about.len()).map_err(io_failed)
 }
 

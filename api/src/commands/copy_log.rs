@@ -4,6 +4,7 @@
 //! broken off, however it was, goes on when the same command is run again: what stands already is known by its ids and
 //! not written twice, and a log on servers refuses to be served until its copy is proved complete.
 
+mod bookmark;
 mod checkpoint;
 mod cluster;
 mod compare;
@@ -11,6 +12,7 @@ mod error;
 mod listed;
 mod patience;
 mod report;
+mod servers;
 mod sorting;
 mod to_cluster;
 mod to_file;
@@ -47,8 +49,9 @@ Examples:
   baycase copy-log --to sqlite --into ./copy --case-digests cases.ndjson --json
 
 The cluster is the one of log.eventstore in the configuration, whatever log.engine says. Stop every server first: the
-one of the file, or all nodes of the cluster. The target must be empty: a cluster without a log, or a folder without
-one.
+one of the file, or all nodes of the cluster. A file that is served is not copied; of a cluster that is copied out of,
+the leases are watched for one node.lease_ttl_ms, and a node that renews one is named in a warning. The target must be
+empty: a cluster without a log, or a folder without one.
 
 A copy that was broken off goes on when the same command is run again, from what copy-log.json beside the file says. At
 the end both logs are read and compared stream by stream; only then may the cluster be served, or does the file get its

@@ -1,6 +1,7 @@
 //! `baycase init`: a new data folder.
 
 use clap::Args;
+use domain::org::UnitRegistered;
 use event_log::vault::MasterKey;
 use uuid::Uuid;
 
@@ -8,6 +9,7 @@ use super::path_error::at;
 use super::{Failure, Global};
 use crate::config::Config;
 use crate::data_dir::DataDir;
+use crate::log::OpenedLog;
 use crate::units;
 
 /// Make a data folder.
@@ -56,14 +58,58 @@ pub async fn prepare(
 }
 
 async fn make(dir: &DataDir, config: &Config, create_master_key: bool, with_units: bool) -> Result<Prepared, Failure> {
-    let units = units::of_node(config.own_council()?);
+    let council = config.own_council()?;
+    let units = if with_units { units::of_node(council) } else { Vec::new() };
+    if !create_master_key {
+        // Before anything is made: a log whose vault cannot be made is of no use.
+        dir.master_key(config)?;
+    }
     std::fs::create_dir_all(dir.root()).map_err(at(dir.root(), "cannot be made"))?;
+    // First of all: beside a log that is refused, key and vault would be left behind.
+    let log = dir.open(config, true).await?;
+    let filled = Box::pin(fill(dir, config, create_master_key, &units, &log)).await;
+    log.close().await;
+    Ok(Prepared { registered: filled?, installation: log.installation() })
+}
+
+/// Makes what stands beside a log that is open; answers how many units were registered.
+async fn fill(
+    dir: &DataDir,
+    config: &Config,
+    create_master_key: bool,
+    units: &[UnitRegistered],
+    log: &OpenedLog,
+) -> Result<u64, Failure> {
     if create_master_key && !dir.master_key_path().exists() {
         MasterKey::generate_file(&dir.master_key_path())?;
     }
     drop(dir.open_vault_with(config, true)?);
-    let log = dir.open(config, true).await?;
-    let registered = if with_units { units::register(&log, &units, crate::clock::now()).await? } else { 0 };
-    log.close().await;
-    Ok(Prepared { registered, installation: log.installation() })
+    units::register(log, units, crate::clock::now()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn beside_a_log_that_is_refused_neither_key_nor_vault_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(folder.path());
+        std::fs::write(dir.log_path(), "something else that has the name of a log").unwrap();
+        Box::pin(prepare(&dir, &Config::default(), true, false)).await.unwrap_err();
+        assert!(!dir.master_key_path().exists() && !dir.vault_path().exists());
+        std::fs::remove_file(dir.log_path()).unwrap();
+        Box::pin(prepare(&dir, &Config::default(), true, false)).await.unwrap();
+        assert!(dir.master_key_path().exists() && dir.vault_path().exists() && dir.log_path().exists());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn without_a_master_key_nothing_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(&folder.path().join("data"));
+        let mut config = Config::default();
+        config.vault.master_key_file = Some(folder.path().join("no such key"));
+        Box::pin(prepare(&dir, &config, false, false)).await.unwrap_err();
+        assert!(!dir.root().exists());
+    }
 }

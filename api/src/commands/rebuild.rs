@@ -4,25 +4,27 @@
 //! referrals is filled again behind them.
 
 mod compare;
+mod foreign;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
 use event_log::vault::OpenError as VaultOpenError;
-use projections::{ReadModelOptions, RebuildReport};
+use projections::{OpenError, ReadModelOptions, RebuildReport};
 use thiserror::Error;
 use tokio::task::spawn_blocking;
 
 use self::compare::{Verdict, against_live, against_moving};
+use self::foreign::Beside;
 use super::import::progress;
 use super::path_error::at;
 use super::{Failure, Global};
-use crate::config::Config;
+use crate::config::{Config, LogEngine};
 use crate::data_dir::DataDir;
-use crate::log::{AnyReader, OpenedLog, is_in_use};
+use crate::log::{AnyReader, FOLDER_LOCK, OpenedLog, is_in_use};
 use crate::origin::{self, Origin};
 
 /// The files of a rebuild under way.
@@ -31,7 +33,7 @@ const FRESH_FILE: &str = "read-models-fresh.sqlite";
 /// Build the read models anew.
 #[derive(Debug, Clone, Copy, Args)]
 #[command(
-    after_help = "Examples:\n  baycase rebuild --data /var/lib/baycase\n  baycase rebuild --check\n\nThe new models are compared with those in use, table by table, before they take their place. If the two differ, nothing\nis changed: tell the people who maintain this program, then use --force. With --check a server may run meanwhile."
+    after_help = "Examples:\n  baycase rebuild --data /var/lib/baycase\n  baycase rebuild --check\n\nThe new models are compared with those in use, table by table, before they take their place. If the two differ, nothing\nis changed: tell the people who maintain this program, then use --force. With --check a server may run meanwhile.\nModels of another log, or of this one before it was restored, are told as that and not compared; --force replaces them."
 )]
 pub struct RebuildArgs {
     /// Compare only: the models in use stay.
@@ -48,14 +50,25 @@ pub struct RebuildArgs {
 /// Why the models in use were left as they are.
 #[derive(Debug, Error)]
 pub(super) enum RebuildFailure {
-    #[error("a server has the log in {0} open: stop it first, or compare only, with `baycase rebuild --check`")]
-    InUse(String),
+    #[error(
+        "another process, most likely a server, works on the data folder {folder}: it holds the lock `{}`. Stop that \
+         process first, which gives the lock back while the file stays; or compare only, with `baycase rebuild \
+         --check`",
+        .lock.display()
+    )]
+    InUse { folder: String, lock: PathBuf },
     #[error("the rebuilt models say something else than those in use, in: {}; nothing was changed", .tables.join(", "))]
     Differs { tables: Vec<&'static str> },
-    #[error("there are no read models to compare with")]
+    #[error("there are no read models to compare with: `baycase rebuild`, without --check, builds them")]
     Nothing,
     #[error(
-        "the models in use stand at position {live}, behind position {fresh} of the log: let a server catch up first"
+        "the models in use cannot be compared: {why}. Stop the server, if one runs with them, and use `baycase \
+         rebuild` without --check, which puts new ones in their place; or use the program that wrote them"
+    )]
+    Incomparable { why: OpenError },
+    #[error(
+        "the models in use stand at position {live}, behind position {fresh} of the log: let a server catch up first, \
+         or use `baycase rebuild` without --check"
     )]
     Behind { live: u64, fresh: u64 },
 }
@@ -90,7 +103,8 @@ async fn replace(dir: &DataDir, config: &Config, args: &RebuildArgs) -> Result<(
     let log = match dir.open(config, false).await {
         Ok(log) => log,
         Err(error) if is_in_use(&error) => {
-            return Err(RebuildFailure::InUse(dir.root().display().to_string()).into());
+            let lock = lock(dir, config);
+            return Err(RebuildFailure::InUse { folder: dir.root().display().to_string(), lock }.into());
         }
         Err(error) => return Err(error),
     };
@@ -101,6 +115,18 @@ async fn replace(dir: &DataDir, config: &Config, args: &RebuildArgs) -> Result<(
     spawn_blocking(move || exchange(&of_dir, &of_config, args, &of_log)).await??;
     log.close().await;
     Ok(())
+}
+
+/// The file whose lock keeps others from the models: that of the log, or that of the folder where the log has none.
+fn lock(dir: &DataDir, config: &Config) -> PathBuf {
+    match config.log.engine {
+        LogEngine::Sqlite => {
+            let mut lock = dir.log_path().into_os_string();
+            lock.push(".lock");
+            PathBuf::from(lock)
+        }
+        LogEngine::EventStoreDb => dir.root().join(FOLDER_LOCK),
+    }
 }
 
 /// Refuses to exchange models of another log, or of one that was restored from a backup since, without being told to:
@@ -170,22 +196,23 @@ fn referrals(dir: &DataDir, config: &Config, log: &OpenedLog) -> Result<(), Fail
 }
 
 async fn check(dir: &DataDir, config: &Config, quiet: bool) -> Result<(), Failure> {
-    let readers = (dir.read_log(config).await?, dir.read_log(config).await?);
+    let log = Beside::open(dir, config).await?;
     let (dir, config) = (dir.clone(), config.clone());
-    spawn_blocking(move || build_and_compare(&dir, &config, quiet, readers)).await?
+    spawn_blocking(move || build_and_compare(&dir, &config, quiet, log)).await?
 }
 
-/// Builds from one reader and compares with the help of the other. Blocks.
-fn build_and_compare(
-    dir: &DataDir,
-    config: &Config,
-    quiet: bool,
-    (reader, mut again): (AnyReader, AnyReader),
-) -> Result<(), Failure> {
+/// Builds from one reader and compares with the help of the other, unless the models are of another log. Blocks.
+fn build_and_compare(dir: &DataDir, config: &Config, quiet: bool, log: Beside) -> Result<(), Failure> {
+    let Beside { origin, reader, mut again } = log;
     let vault = match dir.has_vault(config).then(|| dir.open_vault(config)).transpose() {
         Ok(vault) => vault,
         Err(error) if matches!(error.downcast_ref::<VaultOpenError>(), Some(VaultOpenError::Locked { .. })) => {
-            eprintln!("a server has the vault open: the search index, which holds sealed texts, is not compared");
+            let vault = dir.vault_path();
+            eprintln!(
+                "the vault at `{}` is open in another process, as it is while a server runs: the search index, which \
+                 holds sealed texts, is not compared; stop that process to have it compared as well",
+                vault.display()
+            );
             None
         }
         Err(error) => return Err(error),
@@ -194,6 +221,9 @@ fn build_and_compare(
     let options = dir.model_options(config, vault);
     if !options.path.exists() {
         return Err(RebuildFailure::Nothing.into());
+    }
+    if let Err(estranged) = foreign::check(dir, origin, &foreign::open_live(&options)?, &mut again)? {
+        return Err(estranged.to_string().into());
     }
     let fresh = fresh(dir, &options);
     build(reader, &fresh, quiet)?;

@@ -3,22 +3,26 @@
 mod barred;
 mod duties;
 mod exchange;
+mod guarded;
+mod listening;
 mod opening;
 mod watching;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use clap::Args;
 use cross_border::index::IndexFollower;
 use projections::Follower;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
 
+use self::guarded::GuardedReader;
+use self::listening::{Addresses, Listeners};
 use self::opening::Opened;
+use self::watching::Watched;
 use super::{Failure, Global};
 use crate::admin::{self, Readiness};
 use crate::app::{App, PageLimits};
@@ -31,22 +35,18 @@ use crate::gatekeeper::TokenGate;
 use crate::graphql;
 use crate::leases::Duties;
 use crate::limiter::Limiter;
-use crate::listen::{Arrivals, Limits, TcpArrivals, Turnstile};
 use crate::log::OpenedLog;
 use crate::metrics::{Lag, Metrics};
 use crate::node::Node;
+use crate::origin::bar::Bar;
 use crate::shutdown::Shutdown;
 use crate::telemetry;
 
+pub use self::listening::ListenError;
+pub(crate) use self::listening::{ADMIN, bind, serve_until};
+
 /// What must hold for this node to serve.
 const CONDITIONS: [&str; 4] = ["log", "projections", "referrals", "accepting"];
-
-/// What the admin port takes: a few who watch this process, none of whom has reason to be slow.
-pub(crate) const ADMIN: Limits = Limits {
-    header_timeout: std::time::Duration::from_secs(10),
-    connections_max: 128,
-    connections_per_address_max: 64,
-};
 
 /// Serve the API.
 #[derive(Debug, Args)]
@@ -103,6 +103,11 @@ pub struct Server {
     pub admin_addr: SocketAddr,
     /// Where partners come in over TLS, when they have a listener of their own; else `addr` serves them too.
     pub partner_addr: Option<SocketAddr>,
+    running: Running,
+}
+
+/// What ends in order, also when a start fails midway.
+struct Running {
     shutdown: Shutdown,
     grace: std::time::Duration,
     log: OpenedLog,
@@ -134,7 +139,7 @@ impl Server {
     /// # Errors
     /// The signal handlers cannot be installed.
     pub async fn wait(self) -> Result<(), Failure> {
-        self.shutdown.begun().await;
+        self.running.shutdown.begun().await;
         self.stop().await
     }
 
@@ -143,6 +148,12 @@ impl Server {
     /// # Errors
     /// None today; the signature leaves room for a store that can fail to close.
     pub async fn stop(self) -> Result<(), Failure> {
+        self.running.stop().await
+    }
+}
+
+impl Running {
+    async fn stop(self) -> Result<(), Failure> {
         tracing::info!("Stopping");
         self.readiness.withdraw("accepting", "stopping");
         if let Err(running) = self.shutdown.drain(self.grace).await {
@@ -187,144 +198,152 @@ async fn start_with(global: &Global, config: Config, dev: bool, signals: bool) -
     verifier.refresh_keys().await?;
     let node = Node::of(&config.node, crate::clock::now());
     let opened = Box::pin(opening::open(&dir, &config)).await?;
-    let shutdown = if signals { Shutdown::listen()? } else { Shutdown::new() };
-    let readiness = Readiness::expecting(&CONDITIONS);
-    let checked = opening::check(&dir, &opened).await?;
-    if let Err(estranged) = checked {
-        return barred::start(&config, &estranged, opened.log, shutdown, readiness).await;
+    let mut running = Running {
+        shutdown: if signals { Shutdown::listen()? } else { Shutdown::new() },
+        grace: config.server.shutdown_grace(),
+        log: opened.log.clone(),
+        followers: None,
+        readiness: Readiness::expecting(&CONDITIONS),
+    };
+    match Box::pin(begin(&mut running, opened, (&dir, &config), &node, (dev, verifier))).await {
+        Ok(Addresses { addr, admin_addr, partner_addr }) => Ok(Server { addr, admin_addr, partner_addr, running }),
+        Err(error) => {
+            // What has begun all the same gives its leases back, instead of letting them run out.
+            if let Err(broken) = running.stop().await {
+                tracing::warn!(error = %broken, "Stopping after a start that failed broke off");
+            }
+            Err(error)
+        }
     }
-    let followers = follow(&opened, &config)?;
-    let council = exchange::open(&dir, &config, &opened)?;
+}
+
+/// Begins to serve what was opened. What may fail comes first: no work is begun by a node that nobody can reach.
+async fn begin(
+    running: &mut Running,
+    opened: Opened,
+    (dir, config): (&DataDir, &Config),
+    node: &Node,
+    (dev, verifier): (bool, Verifier),
+) -> Result<Addresses, Failure> {
+    if let Err(estranged) = opening::check(dir, &opened).await? {
+        return barred::begin(running, config, &estranged).await;
+    }
+    let council = exchange::open(dir, config, &opened)?;
+    let followers = running.followers.insert(follow(&opened, config)?);
+    let (lag, states) = (followers.models.lag(), [followers.models.state(), followers.index.state()]);
     opening::catch_up(&opened).await?;
     exchange::check_unit(&council, &opened.models)?;
-    let Opened { log, vault, models, index } = opened;
+    let port = opened.port();
+    let Opened { log, bar, vault, models, index } = opened;
     let app = App {
-        log: log.port(),
+        log: port,
         models: models.clone(),
         vault,
         now: Arc::new(crate::clock::now),
         pages: PageLimits { default: config.graphql.page_default, max: config.graphql.page_max },
-        lag: followers.models.lag(),
+        lag,
         seat: config.council.region(council.place()),
         council,
     };
-    let fit = Arc::new(watch::Sender::new(true));
-    watching::follower(&shutdown, &readiness, &fit, "projections", followers.models.state());
-    watching::follower(&shutdown, &readiness, &fit, "referrals", followers.index.state());
-    watching::log(&shutdown, &readiness, &log, models, index);
-    let duties = leases(&log, &node, &config, &fit);
-    duties::process_manager(&shutdown, &app, &duties, &log, &dir);
-    exchange::run(&shutdown, &app.council, &config, &dir, &exchange::Work { duties: &duties, node: &node })?;
-    let metrics = metrics(&config, &log, &followers.models, &duties)?;
-    let bound = listen(&shutdown, (&config, &dir), dev, app, verifier, (&log, metrics, &readiness)).await?;
+    let Running { shutdown, readiness, .. } = &*running;
+    let (fit, streams) = (Arc::new(watch::Sender::new(true)), shutdown.token());
+    let watched = Watched { models, index, bar: bar.clone(), fit, states, streams: streams.clone() };
+    let duties = leases(&log, node, config, &watched);
+    let metrics = metrics(config, &log, &app, (&duties, &bar))?;
+    let listeners = Listeners::bind(&metrics, config).await?;
+    let addresses = listeners.addresses()?;
+    watching::start(shutdown, readiness, &log, watched);
+    // It refuses what it cannot use before it begins anything.
+    exchange::run(shutdown, &app.council, config, dir, &exchange::Work { duties: &duties, node })?;
+    duties::process_manager(shutdown, &app, &duties, &log, dir);
+    let doors = (listeners, bar, streams);
+    answer(shutdown, (config, dir), dev, app, verifier, (&log, metrics, readiness), doors);
     readiness.set("accepting", Ok(()));
-    let Bound { addr, admin_addr, partner_addr } = bound;
+    let addr = addresses.addr;
     tracing::info!(server.addr = %addr, node.name = %node.name, node.holder = %node.holder, "Serving on {addr}");
-    let grace = config.server.shutdown_grace();
-    Ok(Server { addr, admin_addr, partner_addr, shutdown, grace, log, followers: Some(followers), readiness })
+    Ok(addresses)
 }
 
 /// Begins to keep the read models and the index up to date.
 fn follow(opened: &Opened, config: &Config) -> Result<Followers, Failure> {
-    let Opened { log, models, index, .. } = opened;
+    let Opened { log, bar, models, index, .. } = opened;
     let appended = log.port().appended();
+    let reader = || -> Result<_, Failure> { Ok(GuardedReader::new(log.reader()?, bar.clone())) };
     let models = Follower::start(
-        log.reader()?,
+        reader()?,
         appended.clone(),
         models.clone(),
         config.projections.poll(),
         config.projections.batch_events_max,
         Arc::new(crate::clock::now),
     )?;
-    let index = IndexFollower::start(log.reader()?, appended, index.clone(), config.projections.poll())?;
+    let index = IndexFollower::start(reader()?, appended, index.clone(), config.projections.poll())?;
     Ok(Followers { models, index })
 }
 
-/// The leases of this node. One of several stands aside once it has stopped following; the only one has nobody to stand
-/// aside for.
-fn leases(log: &OpenedLog, node: &Node, config: &Config, fit: &watch::Sender<bool>) -> Duties {
-    let duties = Duties::new(log.leases(), node.holder.clone(), config.node.lease_ttl());
+/// The leases of this node. One of several stands aside once it has stopped following, or is barred; the only one has
+/// nobody to stand aside for.
+fn leases(log: &OpenedLog, node: &Node, config: &Config, watched: &Watched) -> Duties {
+    let duties = Duties::new(guarded::leases(log, &watched.bar), node.holder.clone(), config.node.lease_ttl());
     match log.engine() {
         LogEngine::Sqlite => duties,
-        LogEngine::EventStoreDb => duties.while_fit(fit.subscribe()),
+        LogEngine::EventStoreDb => duties.while_fit(watched.fit.subscribe()),
     }
 }
 
-/// Where the listeners are.
-struct Bound {
-    addr: SocketAddr,
-    admin_addr: SocketAddr,
-    partner_addr: Option<SocketAddr>,
-}
-
-/// Binds every listener and begins to serve.
-async fn listen(
+/// Begins to answer at every listener what is not barred. `streams` ends the answers that have no end.
+fn answer(
     shutdown: &Shutdown,
     (config, dir): (&Config, &DataDir),
     dev: bool,
     app: App,
     verifier: Verifier,
     (log, metrics, readiness): (&OpenedLog, Arc<Metrics>, &Readiness),
-) -> Result<Bound, Failure> {
+    (listeners, bar, streams): (Listeners, Bar, CancellationToken),
+) {
     exchange::count(shutdown, &app.council.index, &metrics);
     crate::vault_node::observe(&metrics, &app.vault);
-    let listener = bind(&metrics, "api", config.server.listen, config.server.connections()).await?;
-    let admin_listener = bind(&metrics, "admin", config.server.admin_listen, ADMIN).await?;
-    let (addr, admin_addr) = (listener.addr()?, admin_listener.addr()?);
     let door = exchange::door(&app.council, config, dir, shutdown, log);
+    let door = door.route_layer(from_fn_with_state(bar.clone(), barred::check));
     let clock: crate::app::Now = Arc::new(crate::clock::now);
-    let gate = Arc::new(TokenGate::new(verifier, Limiter::new(&config.limits), Arc::clone(&clock), app.clone()));
+    let limiter = Limiter::new(&config.limits);
+    let gate = Arc::new(TokenGate::new(verifier, limiter, Arc::clone(&clock), app.clone(), bar.clone()));
     let files = evidence_routes::router(app.clone(), Arc::clone(&gate));
     let schema = graphql::schema(app, Arc::clone(&metrics), dev || config.graphql.introspection);
-    let mut router = edge::router(schema, gate, edge_limits(config), shutdown.token(), clock)
+    let mut router = edge::router(schema, gate, edge_limits(config), streams, clock)
         .merge(files)
+        .route_layer(from_fn_with_state(bar, barred::check))
         .merge(admin::health_routes(readiness.clone()))
         .layer(from_fn(edge::one_host));
-    let mut partner_addr = None;
-    match config.partner.listen {
-        Some(at) => {
-            let apart = bind(&metrics, "partners", at, config.partner.connections()).await?;
-            partner_addr = Some(exchange::serve_apart(shutdown, &config.partner, apart, door)?);
-        }
+    let Listeners { api, admin, partners } = listeners;
+    match partners {
+        Some(partners) => serve_until(shutdown, partners, edge::with_typed_refusals(door)),
         None => router = router.merge(door),
     }
-    serve_until(shutdown, listener, edge::with_typed_refusals(router));
-    serve_until(shutdown, admin_listener, admin::admin_routes(readiness.clone(), metrics));
-    Ok(Bound { addr, admin_addr, partner_addr })
+    serve_until(shutdown, api, edge::with_typed_refusals(router));
+    serve_until(shutdown, admin, admin::admin_routes(readiness.clone(), metrics));
 }
 
-/// Binds a listener, whose connections the metrics show under its name.
-pub(crate) async fn bind(
-    metrics: &Metrics,
-    name: &'static str,
-    at: SocketAddr,
-    limits: Limits,
-) -> Result<TcpArrivals, Failure> {
-    let turnstile = Turnstile::new(name, limits);
-    let shown = Arc::clone(&turnstile);
-    metrics.observe_connections(name, move || shown.connections());
-    let listener = TcpListener::bind(at).await;
-    let listener = listener.map_err(|error| format!("the listener `{name}` cannot have {at}: {error}"))?;
-    Ok(TcpArrivals::new(listener, turnstile))
-}
-
-/// Serves what arrives until the process stops; it stops when this ends.
-pub(crate) fn serve_until<A: Arrivals>(shutdown: &Shutdown, arrivals: A, router: Router) {
-    let name = arrivals.turnstile().name();
-    shutdown.spawn_vital(name, crate::listen::serve(arrivals, router, shutdown.token()));
-}
-
-fn metrics(config: &Config, log: &OpenedLog, follower: &Follower, duties: &Duties) -> Result<Arc<Metrics>, Failure> {
+fn metrics(
+    config: &Config,
+    log: &OpenedLog,
+    app: &App,
+    (duties, bar): (&Duties, &Bar),
+) -> Result<Arc<Metrics>, Failure> {
     let metrics = Metrics::new(telemetry::resource(&config.telemetry))?;
     let head = log.port().appended();
     metrics.observe_log_position(move || head.borrow().map_or(0, domain::envelope::Position::get));
-    let lag = follower.lag();
+    let lag = app.lag.clone();
     metrics.observe_projection("cases", move || Lag {
         events: lag.events(),
         age: std::time::Duration::from_secs(lag.seconds()),
     });
+    let description = "Matters of filings that led to no complaint and wait for somebody to look at them";
+    metrics.observe_number("filing_unregistered_matters", description, app.models.watch_unregistered());
     let duties = duties.clone();
     metrics.observe_leases(move || duties.held());
+    let bar = bar.clone();
+    metrics.observe_barred(move || bar.barred().map(|barred| barred.code()));
     if let OpenedLog::EventStore(cluster) = log {
         let store = Arc::clone(cluster.store());
         metrics.observe_eventstore(move || store.stats());

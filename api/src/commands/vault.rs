@@ -1,10 +1,13 @@
-//! `baycase vault`: this process as a vault node, which keeps the keys of several nodes.
+//! `baycase vault`: this process as a vault node, which keeps the keys of several nodes; and what a person does by hand
+//! with whichever vault is configured.
+
+pub mod destroy;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::serve::{ADMIN, bind, serve_until};
 use super::{Failure, Global};
@@ -23,9 +26,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Keep the keys of several nodes.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  baycase vault --data /var/lib/baycase-vault --config vault.toml --create\n  baycase vault --data /var/lib/baycase-vault --config vault.toml\n\nThe section [vault_node] of the configuration names the certificates and the standby. No master key is needed here,\nand none should be: the keys in the vault are wrapped by it. Nodes find this one by `vault.url`; `baycase init` on one\nof them registers the master key's check value. `baycase backup` copies the folder."
+    after_help = "Examples:\n  baycase vault --data /var/lib/baycase-vault --config vault.toml --create\n  baycase vault --data /var/lib/baycase-vault --config vault.toml\n\nThe section [vault_node] of the configuration names the certificates and the standby. No master key is needed here,\nand none should be: the keys in the vault are wrapped by it. Nodes find this one by `vault.url`; `baycase init` on one\nof them registers the master key's check value. `baycase backup` copies the folder. `baycase vault destroy` runs on a node\nwith the master key, and destroys the key of one person wherever the vault is."
 )]
 pub struct VaultArgs {
+    #[command(subcommand)]
+    action: Option<VaultAction>,
     /// Make a vault where there is none. For the first start only.
     #[arg(long)]
     create: bool,
@@ -37,19 +42,37 @@ pub struct VaultArgs {
     admin_listen: Option<SocketAddr>,
 }
 
-/// Serves until it is told to stop.
+/// What to do instead of serving.
+#[derive(Debug, Subcommand)]
+pub enum VaultAction {
+    /// Destroy the key of one person, for good.
+    Destroy(destroy::DestroyArgs),
+}
+
+/// Serves until it is told to stop, or does what is asked for instead.
 ///
 /// # Errors
-/// There is no vault and none may be made, it cannot be used, or an address is taken.
+/// There is no vault and none may be made, it cannot be used, or an address is taken; and what the other command says.
 pub async fn run(global: &Global, mut config: Config, args: VaultArgs) -> Result<(), Failure> {
+    if let Some(VaultAction::Destroy(asked)) = &args.action {
+        if args.create || args.listen.is_some() || args.admin_listen.is_some() {
+            return Err(destroy::DestroyError::Serving.into());
+        }
+        // Blocks: it waits for a person, a file or a network.
+        return tokio::task::block_in_place(|| destroy::run(global, &config, asked));
+    }
     if let Some(listen) = args.listen {
         config.vault_node.listen = listen;
+        config.given_by_flag("vault_node.listen");
     }
     if let Some(listen) = args.admin_listen {
         config.vault_node.admin_listen = listen;
+        config.given_by_flag("vault_node.admin_listen");
     }
+    // Before anything is made of it, so that what is wrong is told with its key and its file.
+    let warnings = config.validate()?;
     let telemetry = telemetry::init(&config.telemetry)?;
-    for warning in config.validate()? {
+    for warning in warnings {
         tracing::warn!("{warning}");
     }
     let server = start_with(global, &config, args.create, Shutdown::listen()?).await?;
@@ -152,6 +175,8 @@ fn watch(shutdown: &Shutdown, node: &Arc<VaultNode>, readiness: &Readiness) {
 mod tests {
     use std::path::Path;
 
+    use clap::Parser as _;
+
     use super::*;
 
     fn global(data: &Path) -> Global {
@@ -174,6 +199,32 @@ mod tests {
         assert!(!data.exists());
         start(&global(&data), &config(), true).await.unwrap().stop().await;
         start(&global(&data), &config(), false).await.unwrap().stop().await;
+    }
+
+    #[tokio::test]
+    async fn what_is_said_for_serving_is_refused_beside_a_destruction() {
+        let folder = tempfile::tempdir().unwrap();
+        let id = uuid::Uuid::max().to_string();
+        let cli = ["baycase", "vault", "--create", "destroy", "--yes", "--subject", id.as_str()];
+        let crate::commands::Command::Vault(args) = crate::commands::Cli::try_parse_from(cli).unwrap().command else {
+            panic!("it is a command of the vault")
+        };
+        let refused = Box::pin(run(&global(folder.path()), config(), args)).await.unwrap_err();
+        let serving = refused.downcast_ref::<destroy::DestroyError>();
+        assert!(matches!(serving, Some(destroy::DestroyError::Serving)), "{refused}");
+        assert!(!folder.path().join("vault.sqlite").exists());
+    }
+
+    #[tokio::test]
+    async fn a_value_that_a_flag_gave_is_not_blamed_on_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let cli = ["baycase", "vault", "--create", "--listen", "0.0.0.0:0"];
+        let crate::commands::Command::Vault(args) = crate::commands::Cli::try_parse_from(cli).unwrap().command else {
+            panic!("it is a command of the vault")
+        };
+        let refused = Box::pin(run(&global(folder.path()), config(), args)).await.unwrap_err().to_string();
+        assert!(refused.contains("vault_node.listen") && refused.contains("the command line"), "{refused}");
+        assert!(!folder.path().join("vault.sqlite").exists());
     }
 
     #[tokio::test]

@@ -20,7 +20,7 @@ use crate::data_dir::DataDir;
 /// Check the whole log.
 #[derive(Debug, Clone, Copy, Args)]
 #[command(
-    after_help = "Examples:\n  baycase verify --data /var/lib/baycase\n  baycase verify --json\n\nNothing is changed, and a server may run meanwhile. The exit code is 0 for a sound log and 1 when something was found.\nThe digest covers the events in log order: compare it with one that was written down elsewhere. A copy in another engine\nmay have the streams in another order, so compare the two with `baycase copy-log --verify-only`.\n\nOf a log on a cluster the events and their order are checked; its files EventStoreDB checks itself."
+    after_help = "Examples:\n  baycase verify --data /var/lib/baycase\n  baycase verify --json\n\nNothing is changed, and a server may run meanwhile. The exit code is 0 for a sound log and 1 when something was found.\nThe order digest covers the events in the order of this log: compare it with one that was written down of the same log.\nThe order is another one in each engine; the content digest, which is the one that `baycase copy-log` prints, is not:\nit is equal for a log and its copy in another engine, when both end with the same events. A log that cannot be read to\nits end has none.\n\nOf a log on a cluster the events and their order are checked; its files EventStoreDB checks itself."
 )]
 pub struct VerifyArgs {
     /// One JSON object instead of lines.
@@ -81,13 +81,19 @@ fn decodes(event: &RecordedEvent) -> Result<(), String> {
 
 fn to_text(report: &VerifyReport) -> String {
     let mut lines = vec![
-        format!("events      {}", report.events),
-        format!("streams     {}", report.streams),
+        format!("events          {}", report.events),
+        format!("streams         {}", report.streams),
         format!(
-            "head        {}",
+            "head            {}",
             report.head.map_or_else(|| "none, the log is empty".to_owned(), |head| head.to_string())
         ),
-        format!("log digest  {}", hex(&report.log_digest)),
+        format!("order digest    {}", hex(&report.log_digest)),
+        format!(
+            "content digest  {}",
+            report
+                .content_digest
+                .map_or_else(|| "none, some of the log cannot be read".to_owned(), |digest| hex(&digest))
+        ),
     ];
     if report.is_sound() {
         lines.push("sound: every event is whole, in order and readable".to_owned());
@@ -133,7 +139,8 @@ fn to_json(report: &VerifyReport) -> Value {
         "events": report.events,
         "streams": report.streams,
         "head": report.head.map(Position::get),
-        "logDigest": hex(&report.log_digest),
+        "orderDigest": hex(&report.log_digest),
+        "contentDigest": report.content_digest.map(|digest| hex(&digest)),
         "findings": findings,
         "findingsTotal": report.findings_total,
     })
@@ -151,6 +158,7 @@ mod tests {
             streams: 2,
             head: Some(Position::new(7)),
             log_digest: [0xab; 32],
+            content_digest: (findings_total == 0).then_some([0xcd; 32]),
             findings,
             findings_total,
         }
@@ -169,8 +177,13 @@ mod tests {
     fn a_sound_log_is_said_to_be_sound() {
         let text = to_text(&report(Vec::new(), 0));
         assert!(text.contains("sound: every event"), "{text}");
-        assert!(text.contains("abababab"), "{text}");
-        assert_eq!(to_json(&report(Vec::new(), 0))["sound"], true);
+        let json = to_json(&report(Vec::new(), 0));
+        assert_eq!(json["sound"], true);
+        // Each digest under its own name, and never one for the other.
+        let (order, content) = ("ab".repeat(32), "cd".repeat(32));
+        assert!(text.contains(&format!("order digest    {order}\n")), "{text}");
+        assert!(text.contains(&format!("content digest  {content}\n")), "{text}");
+        assert_eq!((&json["orderDigest"], &json["contentDigest"]), (&json!(order), &json!(content)));
     }
 
     #[test]
@@ -185,5 +198,6 @@ mod tests {
         assert_eq!(json["sound"], false);
         assert_eq!(json["findings"][0]["position"], 3);
         assert_eq!(json["findingsTotal"], 5);
+        assert!(text.contains("content digest  none") && json["contentDigest"].is_null(), "{text}");
     }
 }

@@ -21,8 +21,6 @@ const EVENTSTORE_PASSWORD: &str = "BAYCASE_EVENTSTORE_PASSWORD";
 const READ_APART: [&str; 3] = [CONFIG, MASTER_KEY, EVENTSTORE_PASSWORD];
 /// What variables begin with that only tests read; a program that a test starts leaves them alone.
 const TESTS: &str = "BAYCASE_TEST_";
-const TEST_DATA: &str = "BAYCASE_TEST_DATA";
-const TEST_EVENTSTORE: &str = "BAYCASE_TEST_EVENTSTORE";
 
 fn is_apart(name: &str) -> bool {
     READ_APART.contains(&name) || name.starts_with(TESTS)
@@ -87,16 +85,6 @@ impl Environment {
     /// `log.eventstore.password_file`.
     pub fn eventstore_password(&self) -> Option<SecretString> {
         self.get(EVENTSTORE_PASSWORD).map(SecretString::from)
-    }
-
-    /// `BAYCASE_TEST_DATA`: folder with the inputs of tests.
-    pub fn test_data(&self) -> Option<PathBuf> {
-        self.get(TEST_DATA).map(PathBuf::from)
-    }
-
-    /// `BAYCASE_TEST_EVENTSTORE`: connection string of a cluster to test against.
-    pub fn test_eventstore(&self) -> Option<SecretString> {
-        self.get(TEST_EVENTSTORE).map(SecretString::from)
     }
 
     fn get(&self, name: &str) -> Option<&str> {

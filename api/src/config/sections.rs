@@ -234,7 +234,8 @@ pub enum LogFormat {
 pub struct TelemetryConfig {
     /// How a log line is written.
     pub log_format: LogFormat,
-    /// What is logged: a level, or directives such as `info,event_log=debug`.
+    /// What is logged: a level, or directives such as `info,event_log=debug`. The client of EventStoreDB is silent
+    /// unless named: `info,eventstore=warn`.
     pub filter: String,
     /// Collector of traces; none are sent without it.
     pub otlp_endpoint: Option<String>,

@@ -417,7 +417,7 @@ async fn complainant(ctx: &Context<'_>, filing: FilingId) -> Result<Option<Compl
     authority(ctx)?.may_read(Read::PersonalData)?;
     let app = ctx.data_unchecked::<App>();
     let loaded = load::<Filing>(app.log.as_ref(), &filing.stream(), None).await?;
-    let Filing::Received(received, _) = loaded.state else { return Ok(None) };
+    let Filing::Received(received, ..) = loaded.state else { return Ok(None) };
     let Some(person) = received.complainant else { return Ok(None) };
     let address = match &person.address {
         Some(sealed) => open(ctx, sealed, "address").await?,

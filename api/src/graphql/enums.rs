@@ -41,6 +41,11 @@ mirror! {
     }
     /// What a matter is (事项类别).
     ItemKind = domain::filing::ItemKind { Complaint, Report, Enquiry }
+    /// Why a matter led to no complaint (登记障碍).
+    ///
+    /// Another complaint stands under its id; the id of the command that registers it was spent on something else; it is
+    /// too large; the rules for registering refuse it.
+    RegistrationObstacle = domain::filing::RegistrationObstacle { AlreadyRegistered, CommandReused, TooLarge, Rejected }
     /// Grounds of refusing a complaint, Order 121 Art. 16; closed.
     RefusalGround = domain::complaint::vocabulary::RefusalGround {
         NotOurPower, AlreadyHandled, NotConsumption, TooLate, MissingOrFalseMaterial, Impersonation, OtherLaw,

@@ -276,6 +276,18 @@ pub struct RegisterFilingInput {
     pub on_behalf_of: Option<String>,
 }
 
+/// 重新登记.
+#[derive(Debug, Clone, InputObject)]
+pub struct RetryRegistrationInput {
+    /// Chosen by you before the first attempt; the same on every retry.
+    pub command_id: Uuid,
+    pub filing_id: Uuid,
+    /// The number of the matter within the filing.
+    pub item: u16,
+    /// For whom you act, when not for your own unit: the id of a registered unit or of a council.
+    pub on_behalf_of: Option<String>,
+}
+
 /// A unit to be registered.
 #[derive(Debug, Clone, InputObject)]
 pub struct RegisterUnitInput {

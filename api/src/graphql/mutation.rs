@@ -3,7 +3,7 @@
 use async_graphql::{Context, InputType, Object, SimpleObject, Value};
 use domain::complaint::{Act, Case, Complaint, ComplaintCommand};
 use domain::envelope::CommandDigest;
-use domain::filing::{Complainant, Filing, FilingItem, ItemKind, Received, RegisterFiling};
+use domain::filing::{Complainant, Filing, FilingCommand, FilingItem, ItemKind, Received, RegisterFiling};
 use domain::id::{CommandId, ComplaintId, FilingId, StreamId, SubjectId, UnitId};
 use domain::org::{Unit as UnitState, UnitCommand, UnitRegistered};
 use domain::privacy::FreeText;
@@ -20,10 +20,11 @@ use super::inputs::{
     AcceptComplaintInput, ActInput, AssignHandlerInput, CloseCaseInput, DecideClueInput, DispatchCaseInput,
     ExtendClockInput, GiveNoticeInput, NoteWorkInput, OpenMediationInput, ReachAgreementInput, ReceiveCaseInput,
     RecordClueInput, RecordSessionInput, RefuseComplaintInput, RegisterFilingInput, RegisterUnitInput, ReopenCaseInput,
-    ResumeClockInput, ReturnToIntakeInput, SettleCaseInput, StopClockInput, TerminateMediationInput, UrgeCaseInput,
-    WithdrawCaseInput,
+    ResumeClockInput, RetryRegistrationInput, ReturnToIntakeInput, SettleCaseInput, StopClockInput,
+    TerminateMediationInput, UrgeCaseInput, WithdrawCaseInput,
 };
 use super::scalars::{Position, Revision};
+use super::unregistered::{self, UnregisteredMatter};
 use crate::app::App;
 use crate::auth::Role;
 use crate::edge::RequestFacts;
@@ -58,6 +59,8 @@ pub struct FilingPayload {
     pub filing_id: Uuid,
     /// The complaints it led to, in the order of its matters.
     pub cases: Vec<case::Case>,
+    /// Its matters that led to no complaint, though the filing stands: see `unregisteredMatters`.
+    pub unregistered: Vec<UnregisteredMatter>,
     /// Pass it as `atLeast` to see the cases in lists and dashboards.
     pub position: Position,
     /// It had been carried out before; this is its first answer.
@@ -84,6 +87,15 @@ macro_rules! acts {
             /// 来件登记: takes in a filing, splits it, and registers its complaints.
             async fn register_filing(&self, ctx: &Context<'_>, input: RegisterFilingInput) -> Field<FilingPayload> {
                 Some(register_filing(ctx, input).await.map_err(Into::into))
+            }
+
+            /// 重新登记: has a matter of `unregisteredMatters` tried again, by a command of its own.
+            async fn retry_registration(
+                &self,
+                ctx: &Context<'_>,
+                input: RetryRegistrationInput,
+            ) -> Field<FilingPayload> {
+                Some(unregistered::retry(ctx, input).await.map_err(Into::into))
             }
 
             /// Registers a unit (办理单位).
@@ -334,24 +346,44 @@ async fn register_filing(ctx: &Context<'_>, input: RegisterFilingInput) -> Resul
     let body = seal(app, filing, region, &authority.unit.id, input).await?;
     let unit = authority.unit.id.clone();
     let context = app.context(&unit, &authority.principal.subject);
-    let command_body = RegisterFiling { at, ..body };
+    let command_body = FilingCommand::Register(Box::new(RegisterFiling { at, ..body }));
     let stream = filing.stream();
     let done = execute::<Filing>(app.log.as_ref(), &stream, command, &issue, None, &context, command_body).await?;
-    let led = complete_filing(app, &stream).await.map_err(chain)?;
+    filing_payload(app, filing, &done).await
+}
+
+/// What the matters of a filing have led to, once everything that can follow from it has.
+///
+/// # Errors
+/// The log cannot be read or written now; the filing stands, and what could not follow follows by itself.
+pub(super) async fn filing_payload(
+    app: &App,
+    filing: FilingId,
+    done: &Done<Filing>,
+) -> Result<FilingPayload, ApiError> {
+    let completed = complete_filing(app, &filing.stream()).await.map_err(chain)?;
     let mut cases = Vec::new();
-    let mut position = done.position;
-    for led in led {
+    let mut position = completed.position.map_or(done.position, |newest| newest.max(done.position));
+    for led in completed.led {
         let case = payload(app, led.complaint, &led.done).await?;
         position = position.max(case.position.0);
         cases.push(case.case);
     }
-    Ok(FilingPayload { filing_id: filing.as_uuid(), cases, position: Position(position), repeated: done.repeated })
+    let of_filing = |matter| UnregisteredMatter::of_filing(filing, matter);
+    Ok(FilingPayload {
+        filing_id: filing.as_uuid(),
+        cases,
+        unregistered: completed.unregistered.into_iter().map(of_filing).collect(),
+        position: Position(position),
+        repeated: done.repeated,
+    })
 }
 
 /// The filing stands; what could not follow now follows by itself, and the same command asked again tells.
 fn chain(error: ChainError) -> ApiError {
     match error {
         ChainError::Register(error) => error.into(),
+        ChainError::Note(error) => error.into(),
         ChainError::Load(error) => error.into(),
         ChainError::Read(error) => error.into(),
         error @ (ChainError::Bookmark(_) | ChainError::Newer { .. }) => ApiError::internal(&error),

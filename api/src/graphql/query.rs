@@ -19,6 +19,7 @@ use super::error::{ApiError, Code, Field};
 use super::error_code::ErrorCode;
 use super::lists::{self, CaseConnection, CaseFilterInput, UnitConnection, WorkloadConnection, check_search};
 use super::scalars::{Date, Position};
+use super::unregistered::{self, UnregisteredMatterConnection};
 use super::workload::Workload;
 use crate::app::App;
 
@@ -185,6 +186,19 @@ impl CaseQuery {
         after: Option<String>,
     ) -> Field<UnitConnection> {
         Some(lists::units(ctx, kind, region, text, first, after).await.map_err(Into::into))
+    }
+
+    /// 登记未成: matters of filings that led to no complaint, taken in by units of your area, the longest waiting first.
+    ///
+    /// Somebody has to look at them; `retryRegistration` has one tried again.
+    async fn unregistered_matters(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<u32>,
+        after: Option<String>,
+        #[graphql(desc = "Read your writes: wait for this position.")] at_least: Option<Position>,
+    ) -> Field<UnregisteredMatterConnection> {
+        Some(unregistered::list(ctx, first, after, at_least).await.map_err(Into::into))
     }
 
     /// The statutory rules as data, with the days they are in force.

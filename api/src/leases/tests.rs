@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU32;
 use async_trait::async_trait;
 use event_log::fault::LogFault;
 use event_log::lease::{LeaseError, LeaseRecord, MemoryLeases};
-use tokio::time::timeout;
+use tokio::time::{advance, timeout};
 
 use super::*;
 
@@ -202,6 +202,52 @@ async fn a_node_that_is_not_fit_stands_aside() {
     first.works(true).await;
     first.stop.cancel();
     first.task.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_was_stopped_for_longer_than_its_lease_does_nothing_more_under_it() {
+    let leases: Arc<MemoryLeases> = Arc::default();
+    let (duties, stop) = (Duties::new(leases, "a/1".into(), TTL), CancellationToken::new());
+    let (steps, turns) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let (token, counted, begun) = (stop.clone(), Arc::clone(&steps), Arc::clone(&turns));
+    let task = tokio::spawn(async move {
+        let work = move |turn: Turn| {
+            let counted = Arc::clone(&counted);
+            begun.fetch_add(1, Ordering::SeqCst);
+            async move {
+                loop {
+                    tokio::select! {
+                        biased;
+                        () = turn.stop.cancelled() => return,
+                        () = sleep(TTL / 15) => {
+                            counted.fetch_add(1, Ordering::SeqCst);
+                        }
+                    }
+                }
+            }
+        };
+        duties.run(PROCESS_MANAGER, token, work).await;
+    });
+    for round in 1..=32 {
+        sleep(TTL).await;
+        all_run().await;
+        let (before, turn) = (steps.load(Ordering::SeqCst), turns.load(Ordering::SeqCst));
+        assert!(before > 0 && turn == round, "it works and renews: {before} steps in {turn} turns");
+        // Everybody wakes up at once, long after the time.
+        advance(TTL * 2).await;
+        all_run().await;
+        assert_eq!(steps.load(Ordering::SeqCst), before, "round {round}");
+        assert_eq!(turns.load(Ordering::SeqCst), round + 1, "the lease is taken anew before the work goes on");
+    }
+    stop.cancel();
+    task.await.unwrap();
+}
+
+/// Lets every task run that can, without any time going by.
+async fn all_run() {
+    for _ in 0..32 {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[test]

@@ -132,6 +132,26 @@ async fn requests_are_answered_one_after_the_other_and_know_who_asks() {
 }
 
 #[tokio::test]
+async fn a_request_without_a_host_or_with_two_credentials_is_refused_before_any_router() {
+    let house = House::open(limits()).await;
+    for refused in [
+        &b"GET /hello HTTP/1.1\r\nAccept: */*\r\n\r\n"[..],
+        b"GET /hello HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n",
+        b"GET /nowhere HTTP/1.1\r\n\r\n",
+    ] {
+        let mut client = house.connect().await;
+        client.say(refused).await;
+        let answer = client.hear("BAD_REQUEST").await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    }
+    let mut old = house.connect().await;
+    old.say(b"GET /hello HTTP/1.0\r\nAuthorization: Bearer a\r\n\r\n").await;
+    assert!(old.hear("world").await.contains(" 200 OK"), "HTTP/1.0 knows no hosts");
+    drop(old);
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn a_client_that_does_not_finish_its_head_is_closed() {
     let house = House::open(Limits { header_timeout: SHORT, ..limits() }).await;
     // Nothing at all, half a head, and what could become HTTP/2.

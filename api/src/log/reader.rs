@@ -2,13 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use cross_border::index::{LogSource, StreamSource};
 use domain::envelope::{Position, RecordedEvent, Revision};
 use domain::id::StreamId;
 use event_log::blocking::BlockingReader;
 use event_log::port::{Page, ReadError};
+use event_log::source::{LogSource, StreamSource};
 use event_log::sqlite::LogReader;
-use projections::EventSource;
 
 /// A reader of the log of either engine, for a thread that may block.
 #[derive(Debug)]
@@ -80,7 +79,7 @@ impl AnyReader {
     }
 }
 
-impl EventSource for AnyReader {
+impl LogSource for AnyReader {
     fn page(&mut self, after: Option<Position>, limit: u32) -> Result<Page, ReadError> {
         self.read_all_blocking(after, limit)
     }
@@ -98,11 +97,5 @@ impl StreamSource for AnyReader {
         limit: u32,
     ) -> Result<Vec<RecordedEvent>, ReadError> {
         self.read_stream_blocking(stream, after, limit)
-    }
-}
-
-impl LogSource for AnyReader {
-    fn page(&mut self, after: Option<Position>, limit: u32) -> Result<Page, ReadError> {
-        self.read_all_blocking(after, limit)
     }
 }

@@ -39,6 +39,20 @@ impl Metrics {
             .build();
     }
 
+    /// Asks `look` for the code of the reason why this node serves nothing, `None` while it serves, whenever metrics
+    /// are read. It must answer at once. There is a line while there is a reason, and none otherwise.
+    pub fn observe_barred(&self, look: impl Fn() -> Option<&'static str> + Send + Sync + 'static) {
+        self.meter
+            .u64_observable_gauge("baycase_barred")
+            .with_description("A node that serves nothing because of its log; the code says why")
+            .with_callback(move |gauge| {
+                if let Some(code) = look() {
+                    gauge.observe(1, &[KeyValue::new("code", code)]);
+                }
+            })
+            .build();
+    }
+
     /// Asks `look` how the log on a cluster fares, whenever metrics are read. It must answer at once.
     pub fn observe_eventstore(&self, look: impl Fn() -> EventStoreStats + Send + Sync + 'static) {
         let look = Arc::new(look);
@@ -58,6 +72,8 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use opentelemetry_sdk::Resource;
 
     use super::*;
@@ -72,6 +88,25 @@ mod tests {
             subscription_drops: 6,
             connected: true,
         }
+    }
+
+    #[test]
+    fn a_bar_is_shown_with_its_code_while_it_is_down() {
+        let metrics = Metrics::new(Resource::builder_empty().with_service_name("test").build()).unwrap();
+        let code = Arc::new(Mutex::new(None));
+        let shown = Arc::clone(&code);
+        metrics.observe_barred(move || *shown.lock().unwrap());
+        let lines = || -> Vec<String> {
+            let text = metrics.encode();
+            text.lines().filter(|line| line.starts_with("baycase_barred")).map(str::to_owned).collect()
+        };
+        assert!(lines().is_empty());
+        *code.lock().unwrap() = Some("LOG_NOT_INSTALLED");
+        assert_eq!(lines(), [r#"baycase_barred{code="LOG_NOT_INSTALLED"} 1"#]);
+        *code.lock().unwrap() = Some("CHECKPOINT_BEYOND_LOG");
+        assert_eq!(lines(), [r#"baycase_barred{code="CHECKPOINT_BEYOND_LOG"} 1"#]);
+        *code.lock().unwrap() = None;
+        assert!(lines().is_empty());
     }
 
     #[test]

@@ -124,11 +124,11 @@ fn models_without_a_note_are_of_the_file_beside_them() {
     let of = |engine| Origin { engine, installation };
     let (file, cluster) = (of(LogEngine::Sqlite), of(LogEngine::EventStoreDb));
     let folder = Path::new("data");
-    assert!(stranger(folder, None, file, false).is_none());
-    assert!(matches!(stranger(folder, None, cluster, false), Some(Estranged::Unknown { .. })));
+    assert!(is_of(folder, None, file, false).is_ok());
+    assert!(matches!(is_of(folder, None, cluster, false), Err(Estranged::Unknown { .. })));
     // A copy has the installation of its source, and other positions.
-    assert!(matches!(stranger(folder, Some(file), cluster, false), Some(Estranged::OtherLog { .. })));
-    assert!(stranger(folder, Some(file), cluster, true).is_none());
+    assert!(matches!(is_of(folder, Some(file), cluster, false), Err(Estranged::OtherLog { .. })));
+    assert!(is_of(folder, Some(file), cluster, true).is_ok());
 }
 
 #[test]

@@ -7,18 +7,18 @@ use axum::http::StatusCode;
 use cross_border::exchange::RefusalCode;
 
 use super::PartnerCaller;
+use super::rate::Rates;
 use crate::edge::{Admitted, Gatekeeper, Presented, Refusal};
-use crate::limiter::Limiter;
 
 /// Admits the callers that the guard has found.
 pub(super) struct SignedGate {
-    limiter: Arc<Limiter>,
+    rates: Arc<Rates>,
 }
 
 impl SignedGate {
-    /// A gate over the limiter that the guard has charged with one request.
-    pub(super) fn new(limiter: Arc<Limiter>) -> Self {
-        Self { limiter }
+    /// A gate over the rates that the guard has charged with one request.
+    pub(super) fn new(rates: Arc<Rates>) -> Self {
+        Self { rates }
     }
 }
 
@@ -43,7 +43,7 @@ impl Gatekeeper for SignedGate {
         if more == 0 {
             return Ok(());
         }
-        self.limiter.check(caller.partner.as_str(), more).map_err(|wait| Refusal {
+        self.rates.check(&caller.partner, more).map_err(|wait| Refusal {
             status: StatusCode::TOO_MANY_REQUESTS,
             code: "RATE_LIMITED",
             message: wait.to_string(),

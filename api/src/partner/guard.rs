@@ -10,22 +10,23 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 use cross_border::council::Council;
 use cross_border::exchange::{Digest, Refusal, RefusalCode};
 use cross_border::partner::PartnerId;
 use cross_border::peer::{KeyLookup, Peer};
 use cross_border::security;
-use cross_border::trust::KeyId;
-use cross_border::trust::http_signature::{Presented, RequestRefused, claimed, verify_request};
+use cross_border::trust::http_signature::{Claimed, Presented, RequestRefused, claimed, verify_request};
 use cross_border::trust::replay::ReplayTable;
+use cross_border::trust::{KeyId, VerifyingKey};
 use reqwest::Url;
-use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::rate::Rates;
 use super::tls::TlsPeer;
 use super::{EVIDENCE_PATH, PartnerCaller, PartnerEdge, SharedNonces, refused};
-use crate::edge::body::{self, Unread};
+use crate::edge::body::Unread;
 use crate::edge::{self, Refused, RequestId};
-use crate::limiter::Limiter;
+use crate::intake::{self, NoPlace, Place, Places};
 
 /// The header that carries the id which the journal and our log know a request by.
 const REQUEST_ID: &str = "x-request-id";
@@ -42,7 +43,7 @@ pub(super) struct Guard {
     replay: Arc<ReplayTable>,
     /// What the other nodes have seen, where there are others.
     nonces: Option<SharedNonces>,
-    limiter: Arc<Limiter>,
+    rates: Arc<Rates>,
     graphql: Door,
     files: Door,
 }
@@ -53,13 +54,13 @@ struct Door {
     /// What one byte more is refused as.
     too_long: RefusalCode,
     patience: Duration,
-    /// Bodies that may lie in memory at once.
-    places: Semaphore,
+    /// For the bodies that lie in memory at once. No council has more than half of them.
+    places: Places,
 }
 
 impl Door {
     fn new(bytes_max: usize, too_long: RefusalCode, patience: Duration, places: usize) -> Self {
-        Self { bytes_max, too_long, patience, places: Semaphore::new(places.min(Semaphore::MAX_PERMITS)) }
+        Self { bytes_max, too_long, patience, places: Places::new(places, places.div_ceil(2)) }
     }
 }
 
@@ -78,7 +79,7 @@ struct Admitted<'g> {
     caller: PartnerCaller,
     body: Vec<u8>,
     /// Kept until the answer is there.
-    _place: SemaphorePermit<'g>,
+    _place: Place<'g>,
 }
 
 /// Lets a request through that is a partner's own, and answers every other one itself.
@@ -123,14 +124,14 @@ impl Guard {
             Some(file) => ReplayTable::kept_in(file, started_at),
             None => ReplayTable::new(started_at),
         };
-        let replay = Arc::new(replay);
+        let replay = Arc::new(replay.holding(options.signatures_max));
         Self {
             council,
             public_url: options.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
             others,
             replay,
             nonces: options.nonces.clone(),
-            limiter: Arc::new(Limiter::new(&options.rate)),
+            rates: Arc::new(Rates::new(options.rate)),
             graphql: Door::new(
                 options.limits.body_bytes_max,
                 RefusalCode::BodyTooLarge,
@@ -147,16 +148,21 @@ impl Guard {
     }
 
     /// The rates of the councils, which a long document is charged to as well.
-    pub(super) fn limiter(&self) -> Arc<Limiter> {
-        Arc::clone(&self.limiter)
+    pub(super) fn rates(&self) -> Arc<Rates> {
+        Arc::clone(&self.rates)
     }
 
     /// From the outside in: what the headers tell costs no body, and only what is signed counts against a council.
+    ///
+    /// The signature is over the headers, the digest of the body among them. So a body is read for nobody but a council
+    /// that comes for the first time with what it signed, within its rate and within its share of the memory; and what
+    /// is over the rate fills no table.
     async fn admit(&self, parts: &Parts, body: Body, known: &mut Known) -> Result<Admitted<'_>, Refusal> {
         let target = self.target(parts)?;
         let has_body = matches!(parts.method, Method::POST | Method::PUT);
         let expected = if has_body { SOME_BODY } else { &[][..] };
-        let claim = claimed(&presented(parts, &target, expected)).map_err(refusal_of)?;
+        let head = presented(parts, &target, expected);
+        let claim = claimed(&head).map_err(refusal_of)?;
         known.key = Some(claim.key.clone());
         let now = (self.council.now)();
         let (peer, key) = match self.council.directory.key(&claim.key, now) {
@@ -166,10 +172,16 @@ impl Guard {
         };
         known.partner = Some(peer.id.clone());
         self.check_certificate(peer, certificate_of(parts))?;
+        verify_head(&head, key, now).map_err(refusal_of)?;
         let door = if is_file(parts) { &self.files } else { &self.graphql };
-        let place = door.places.try_acquire().map_err(|_full| {
-            Refusal::new(RefusalCode::Unavailable, "as many requests are being read as may be; try again in a moment")
-        })?;
+        let place = match self.enter(door, &peer.id, &claim, known) {
+            Ok(place) => place,
+            Err(refusal) => {
+                // A council that is still sending gets to read why it must wait, instead of a broken connection.
+                intake::drain(body, door.bytes_max).await;
+                return Err(refusal);
+            }
+        };
         let body = door.read(body).await?;
         let digest = Digest::of(&body);
         known.body = Some(digest.clone());
@@ -179,17 +191,39 @@ impl Guard {
         let (replay, taken) = (Arc::clone(&self.replay), claim.clone());
         // It may wait for the disk.
         let taken = tokio::task::spawn_blocking(move || replay.take(&taken, now)).await;
-        taken.unwrap_or(Err(RequestRefused::Unkept)).map_err(refusal_of)?;
-        self.limiter.check(peer.id.as_str(), 1).map_err(|wait| {
-            known.wait = Some(wait.after);
-            Refusal::new(RefusalCode::RateLimited, wait.to_string())
-        })?;
+        let taken = taken.unwrap_or(Err(RequestRefused::Unkept));
+        taken.map_err(|refused| self.unusable(refused, &claim, known))?;
         // Last, for it is an append: what this node had seen, and what is over its rate, costs none.
         if let Some(nonces) = &self.nonces {
             nonces.first_use(&claim).await?;
         }
         let caller = PartnerCaller { partner: peer.id.clone(), key: key.id.clone(), body: digest };
         Ok(Admitted { caller, body, _place: place })
+    }
+
+    /// Lets a council in that has signed: for the first time, within its rate, and to a place of its share.
+    fn enter<'g>(
+        &self,
+        door: &'g Door,
+        council: &PartnerId,
+        claim: &Claimed,
+        known: &mut Known,
+    ) -> Result<Place<'g>, Refusal> {
+        // What was used before is not charged: whoever brings it again need not be the council that signed it.
+        self.replay.look(claim, (self.council.now)()).map_err(|refused| self.unusable(refused, claim, known))?;
+        self.rates.check(council, 1).map_err(|wait| {
+            known.wait = Some(wait.after);
+            Refusal::new(RefusalCode::RateLimited, wait.to_string())
+        })?;
+        door.places.take(council.as_str()).map_err(no_place)
+    }
+
+    /// The refusal of a signature that cannot be used now.
+    fn unusable(&self, refused: RequestRefused, claim: &Claimed, known: &mut Known) -> Refusal {
+        if refused == RequestRefused::Full {
+            known.wait = Some(self.replay.room_after(&claim.key, (self.council.now)()));
+        }
+        refusal_of(refused)
     }
 
     /// The address that the partner asked, as it knows it.
@@ -247,10 +281,10 @@ impl Guard {
 
 impl Door {
     async fn read(&self, body: Body) -> Result<Vec<u8>, Refusal> {
-        let (code, message) = match body::read(body, self.bytes_max, self.patience).await {
+        let (code, message) = match intake::read(body, self.bytes_max, self.patience).await {
             Ok(bytes) => return Ok(bytes),
             Err(Unread::TooLong) => (self.too_long, format!("the body is longer than {} bytes", self.bytes_max)),
-            Err(Unread::TooSlow) => (RefusalCode::Timeout, "the body took too long".to_owned()),
+            Err(Unread::TooSlow) => (RefusalCode::Timeout, "the body came too slowly, or took too long".to_owned()),
             Err(Unread::Broken) => (RefusalCode::Invalid, "the body could not be read".to_owned()),
         };
         Err(Refusal::new(code, message))
@@ -259,6 +293,30 @@ impl Door {
 
 fn presented<'a>(parts: &'a Parts, target: &'a str, body: &'a [u8]) -> Presented<'a> {
     Presented { method: &parts.method, target, headers: &parts.headers, body }
+}
+
+/// Checks all that a signature is over, but for the body: that has not come yet.
+///
+/// Whether the digest is that of the body is looked at last, behind the signature. Where only this fails, the digest is
+/// the signer's own, and the body will be held against it.
+fn verify_head(head: &Presented<'_>, key: &VerifyingKey, now: DateTime<Utc>) -> Result<(), RequestRefused> {
+    match verify_request(head, key, now) {
+        Ok(_) | Err(RequestRefused::BodyDigest) => Ok(()),
+        Err(refused) => Err(refused),
+    }
+}
+
+fn no_place(no_place: NoPlace) -> Refusal {
+    match no_place {
+        NoPlace::ShareTaken => {
+            let message = "as many requests of this council are being read as may be; let one of them end first";
+            Refusal::new(RefusalCode::RateLimited, message)
+        }
+        NoPlace::AllTaken => {
+            let message = "as many requests are being read as may be; try again in a moment";
+            Refusal::new(RefusalCode::Unavailable, message)
+        }
+    }
 }
 
 fn refusal_of(refused: RequestRefused) -> Refusal {

@@ -4,4 +4,5 @@ mod exchange;
 mod files;
 mod guard;
 mod guide;
+mod head;
 mod nodes;

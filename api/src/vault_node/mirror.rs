@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use domain::id::SubjectId;
 use event_log::vault::file::FileKeys;
-use event_log::vault::keys::{KEYS_PER_CALL_MAX, KeyRow, KeyStore as _, KeyStoreError, StoredKey};
+use event_log::vault::keys::{Answer, KEYS_PER_CALL_MAX, KeyRow, KeyStore as _, KeyStoreError, StoredKey};
 use tokio_util::sync::CancellationToken;
 
 use super::link::{CallError, Link};
@@ -158,7 +158,7 @@ impl Mirror {
                 return Err(self.broken(&CallError::Protocol { what }));
             }
             after = Some(last.subject);
-            let (rows, merged) = local(keys, move |keys| keys.merge(&rows).map(|merged| (rows, merged))).await?;
+            let (rows, merged) = take_over(keys, rows, "the standby").await?;
             differing.extend(differences(&rows, &merged.given));
         }
     }
@@ -252,6 +252,29 @@ pub(super) async fn local<T: Send + 'static>(
             Err(Fault::new(FaultCode::Internal, "an error of the vault node"))
         }
     }
+}
+
+/// Takes rows of the other vault node into the file, and logs how many keys that has destroyed here. Whose they were is
+/// in the log of the node that was asked to.
+pub(super) async fn take_over(
+    keys: &Arc<FileKeys>,
+    rows: Vec<KeyRow>,
+    of: &'static str,
+) -> Result<(Vec<KeyRow>, Answer<Vec<StoredKey>>), Fault> {
+    let (rows, merged, destroyed) = local(keys, move |keys| {
+        let mut destroyed = 0;
+        let merged = keys.merge_telling(&rows, |count| destroyed = count);
+        Ok((rows, merged, destroyed))
+    })
+    .await?;
+    if destroyed > 0 {
+        let of_rows = rows.len();
+        tracing::info!(
+            vault.destroyed = destroyed,
+            "Destroyed {destroyed} keys here that were destroyed on {of}, of {of_rows} it has sent"
+        );
+    }
+    Ok((rows, merged?))
 }
 
 /// The subjects for which two different keys live.

@@ -9,7 +9,7 @@ use event_log::vault::file::FileKeys;
 use event_log::vault::keys::{Answer, KeyRow, KeyStore as _, StoredKey};
 use tokio_util::sync::CancellationToken;
 
-use super::mirror::{Mirror, differences, local};
+use super::mirror::{Mirror, differences, local, take_over};
 use super::wire::{Fault, FaultCode, Reply, Run};
 use crate::config::VaultRole;
 use crate::metrics::Metrics;
@@ -193,7 +193,7 @@ impl VaultNode {
         rows: Vec<KeyRow>,
         in_step_with: Option<Run>,
     ) -> Result<Answer<Vec<StoredKey>>, Fault> {
-        let merged = local(&self.keys, move |keys| keys.merge(&rows)).await?;
+        let (_, merged) = take_over(&self.keys, rows, "the primary").await?;
         self.confirmed.store(in_step_with == Some(Run(merged.as_of.run)), Ordering::Relaxed);
         Ok(merged)
     }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
@@ -15,6 +16,7 @@ use event_log::vault::keys::{Answer, Cursor, KEYS_PER_CALL_MAX, KeyRow, KeyStore
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::gate::{self, Gate, NamedPeers, VaultPeer};
 use super::link::{Link, client};
 use super::mirror::{Mirror, local};
 use super::node::VaultNode;
@@ -57,7 +59,7 @@ pub fn open(path: &Path, config: &VaultNodeConfig, create: bool) -> Result<Arc<V
 /// Binds the listener and begins to serve; answers where, and whether over TLS.
 ///
 /// # Errors
-/// The address is taken, or the certificates cannot be used.
+/// The address is taken, or the certificates or the names of `vault_node.mirror_clients` cannot be used.
 pub async fn serve(
     shutdown: &Shutdown,
     config: &VaultNodeConfig,
@@ -65,6 +67,7 @@ pub async fn serve(
     metrics: &Metrics,
 ) -> Result<(SocketAddr, bool), Failure> {
     let tls = files(config).as_ref().map(server_config).transpose()?;
+    let names = gate::names(&config.mirror_clients)?;
     let listener = bind(metrics, "vault", config.listen, LIMITS).await?;
     let addr = listener.addr()?;
     if tls.is_none() && !addr.ip().is_loopback() {
@@ -77,9 +80,11 @@ pub async fn serve(
     let is_tls = tls.is_some();
     match tls {
         Some(tls) => {
-            serve_until(shutdown, TlsListener::new(listener, tls).for_clients("the vault's nodes"), router(node));
+            let gate = if names.is_empty() { Gate::Closed } else { Gate::Named };
+            let listener = TlsListener::new(listener, tls).for_clients("the vault's nodes");
+            serve_until(shutdown, NamedPeers::new(listener, names), router(node, gate));
         }
-        None => serve_until(shutdown, listener, router(node)),
+        None => serve_until(shutdown, listener, router(node, Gate::ThisMachine)),
     }
     Ok((addr, is_tls))
 }
@@ -90,18 +95,30 @@ fn files(config: &VaultNodeConfig) -> Option<TlsFiles> {
     Some(TlsFiles { certificate, key, client_ca: config.client_ca_file.clone()? })
 }
 
-/// The routes of a vault node.
-pub(super) fn router(node: Arc<VaultNode>) -> Router {
+/// The routes of a vault node; `gate` says who may speak to those of its mirror.
+pub(super) fn router(node: Arc<VaultNode>, gate: Gate) -> Router {
+    let mirror = Router::new()
+        .route(MIRROR_MERGE, post(mirror_merge))
+        .route(MIRROR_ROWS, post(mirror_rows))
+        .route(MIRROR_CHECK_VALUE, post(mirror_check_value))
+        .route_layer(from_fn_with_state((Arc::clone(&node), gate), let_in));
     Router::new()
         .route(FIND, post(find))
         .route(INSERT_MISSING, post(insert_missing))
         .route(DESTROY, post(destroy))
         .route(DESTROYED_SINCE, post(destroyed_since))
         .route(CHECK_VALUE, post(check_value))
-        .route(MIRROR_MERGE, post(mirror_merge))
-        .route(MIRROR_ROWS, post(mirror_rows))
-        .route(MIRROR_CHECK_VALUE, post(mirror_check_value))
+        .merge(mirror)
         .with_state(node)
+}
+
+/// Lets nobody to the mirror but whom the gate knows.
+async fn let_in(State((node, gate)): State<(Arc<VaultNode>, Gate)>, request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<VaultPeer>>().map(|ConnectInfo(peer)| *peer);
+    match gate.check(peer) {
+        Ok(()) => next.run(request).await,
+        Err(fault) => respond::<()>(&node, Err(fault)),
+    }
 }
 
 type Node = State<Arc<VaultNode>>;
@@ -173,14 +190,15 @@ async fn checked(node: &VaultNode, body: Body) -> Result<Reply<Option<Bytes>>, F
     let given = match ask.value {
         Some(Bytes(value)) => {
             node.must_be_primary()?;
-            Some(node.register(value).await?)
+            let stands = node.register(value).await?;
+            local(node.keys(), move |keys| Ok(Answer { given: Some(stands), as_of: keys.head() })).await?
         }
         None => {
             node.must_know_everything()?;
-            local(node.keys(), FileKeys::check_value).await?
+            local(node.keys(), |keys| Ok(Answer { as_of: keys.head(), given: keys.check_value()? })).await?
         }
     };
-    Ok(node.reply(Answer { given: given.map(Bytes), as_of: node.keys().head() }))
+    Ok(node.reply(in_bytes(given)))
 }
 
 async fn mirror_check_value(State(node): Node, body: Body) -> Response {
@@ -190,12 +208,20 @@ async fn mirror_check_value(State(node): Node, body: Body) -> Response {
 async fn mirror_checked(node: &VaultNode, body: Body) -> Result<Reply<Option<Bytes>>, Fault> {
     let ask: CheckRequest = read(body).await?;
     node.must_be_standby()?;
-    let given = local(node.keys(), move |keys| match ask.value {
-        Some(Bytes(value)) => keys.register_check_value(&value).map(Some),
-        None => keys.check_value(),
+    let given = local(node.keys(), move |keys| {
+        let as_of = keys.head();
+        let given = match ask.value {
+            Some(Bytes(value)) => Some(keys.register_check_value(&value)?),
+            None => keys.check_value()?,
+        };
+        Ok(Answer { given, as_of })
     })
     .await?;
-    Ok(node.reply(Answer { given: given.map(Bytes), as_of: node.keys().head() }))
+    Ok(node.reply(in_bytes(given)))
+}
+
+fn in_bytes(answer: Answer<Option<Vec<u8>>>) -> Answer<Option<Bytes>> {
+    Answer { given: answer.given.map(Bytes), as_of: answer.as_of }
 }
 
 async fn mirror_merge(State(node): Node, body: Body) -> Response {
@@ -219,9 +245,13 @@ async fn rows(node: &VaultNode, body: Body) -> Result<Reply<Vec<Row>>, Fault> {
     let ask: RowsRequest = read(body).await?;
     node.must_be_standby()?;
     let limit = u32::try_from(KEYS_PER_CALL_MAX).unwrap_or(u32::MAX);
-    let rows = local(node.keys(), move |keys| keys.rows_after(ask.after, limit)).await?;
-    let given = rows.into_iter().map(Row::from).collect();
-    Ok(node.reply(Answer { given, as_of: node.keys().head() }))
+    let Answer { given, as_of } = local(node.keys(), move |keys| {
+        // What is destroyed while the rows are read is not in what they are known as of.
+        let as_of = keys.head();
+        Ok(Answer { given: keys.rows_after(ask.after, limit)?, as_of })
+    })
+    .await?;
+    Ok(node.reply(Answer { given: given.into_iter().map(Row::from).collect(), as_of }))
 }
 
 fn stored(answer: Answer<Vec<StoredKey>>) -> Answer<Vec<Stored>> {

@@ -23,7 +23,7 @@ pub(super) const INSERT_MISSING: &str = "/v1/insert-missing";
 pub(super) const DESTROY: &str = "/v1/destroy";
 pub(super) const DESTROYED_SINCE: &str = "/v1/destroyed-since";
 pub(super) const CHECK_VALUE: &str = "/v1/check-value";
-/// What a vault node asks of its standby.
+/// What a vault node asks of its standby, which answers nobody else: see [`super::gate`].
 pub(super) const MIRROR_MERGE: &str = "/v1/mirror/merge";
 pub(super) const MIRROR_ROWS: &str = "/v1/mirror/rows";
 pub(super) const MIRROR_CHECK_VALUE: &str = "/v1/mirror/check-value";
@@ -229,6 +229,8 @@ pub(super) enum FaultCode {
     NotPrimary,
     /// A primary is asked to be a copy.
     NotStandby,
+    /// Somebody asks a standby to be a copy whom it does not know as its primary.
+    MirrorForbidden,
     /// A standby that may lack something is read from.
     NotInStep,
     /// The standby does not take a key.
@@ -245,10 +247,11 @@ pub(super) enum FaultCode {
 }
 
 impl FaultCode {
-    const ALL: [(Self, &'static str, StatusCode); 10] = [
+    const ALL: [(Self, &'static str, StatusCode); 11] = [
         (Self::Invalid, "INVALID", StatusCode::BAD_REQUEST),
         (Self::NotPrimary, "NOT_PRIMARY", StatusCode::CONFLICT),
         (Self::NotStandby, "NOT_STANDBY", StatusCode::CONFLICT),
+        (Self::MirrorForbidden, "MIRROR_FORBIDDEN", StatusCode::FORBIDDEN),
         (Self::NotInStep, "NOT_IN_STEP", StatusCode::SERVICE_UNAVAILABLE),
         (Self::StandbyUnavailable, "STANDBY_UNAVAILABLE", StatusCode::SERVICE_UNAVAILABLE),
         (Self::StandbyDiffers, "STANDBY_DIFFERS", StatusCode::CONFLICT),

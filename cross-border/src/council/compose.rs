@@ -129,7 +129,7 @@ impl Council {
         let loaded = load::<Complaint>(self.log.as_ref(), &complaint.stream(), None).await?;
         let Some(case) = loaded.state.case() else { return Ok(None) };
         let filing = load::<Filing>(self.log.as_ref(), &case.filing.stream(), None).await?;
-        let Filing::Received(received, items) = filing.state else { return Ok(None) };
+        let Filing::Received(received, items, _) = filing.state else { return Ok(None) };
         let item = items.into_iter().find(|item| ComplaintId::of_item(case.filing, item.item) == complaint);
         Ok(item.map(|item| Material {
             complainant: received.complainant,

@@ -25,6 +25,8 @@ pub enum CouncilError {
     Stale { read: Revision, actual: Option<Revision>, changes: Vec<Change> },
     #[error("others kept changing the referral; try again")]
     Busy,
+    #[error("the index of referrals does not show yet who else needs the files; ask again in a few seconds")]
+    IndexLate,
     #[error("the command asks for nothing that is not so already")]
     NothingToDo,
     #[error("command `{command}` was used before with another body")]
@@ -78,7 +80,13 @@ impl CouncilError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Busy | Self::NoSigningKey | Self::Random | Self::Read(_) | Self::Index(_) | Self::Task(_) => true,
+            Self::Busy
+            | Self::IndexLate
+            | Self::NoSigningKey
+            | Self::Random
+            | Self::Read(_)
+            | Self::Index(_)
+            | Self::Task(_) => true,
             Self::Append(error) => error.is_retryable(),
             // Another node may run the program that wrote it.
             Self::Wire(error) => error.is_of_newer_program(),

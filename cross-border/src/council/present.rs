@@ -11,10 +11,11 @@ use domain::decider::Decider as _;
 use domain::envelope::Revision;
 use domain::id::SubjectId;
 use event_log::digest::hex;
-use event_log::execute::{DECIDE_ATTEMPTS_MAX, Done};
+use event_log::execute::Done;
 use event_log::port::CommandRef;
 use serde::Serialize;
 
+use super::act::Composes;
 use super::compose::{Ask, rendered};
 use super::{Caller, Council, CouncilError, EVIDENCE_NAME_PURPOSE, PRESENTED_PURPOSE, numbers};
 use crate::exchange::body::Submission;
@@ -74,6 +75,12 @@ struct Shown<'a> {
     content: &'a str,
 }
 
+impl Composes for Presentation {
+    async fn compose(&self, council: &Council, transfer: &Transfer) -> Result<Act, CouncilError> {
+        council.presenting(transfer, self).await
+    }
+}
+
 impl Council {
     /// Composes what is to leave and lays it before the second person; a later one takes the place of the one before.
     ///
@@ -88,21 +95,7 @@ impl Council {
         at: Option<DateTime<Utc>>,
         presentation: Presentation,
     ) -> Result<Done<Referral>, CouncilError> {
-        let stream = id.stream();
-        for _ in 0..DECIDE_ATTEMPTS_MAX {
-            let loaded = self.load(id).await?;
-            if let Some(done) = self.repeated(&stream, command).await? {
-                return Ok(done);
-            }
-            let transfer = loaded.state.transfer().ok_or(CouncilError::NotFound { what: "referral" })?;
-            // Composed on the very revision that is decided upon, so that nothing comes in between.
-            let act = self.presenting(transfer, &presentation).await?;
-            match self.act(id, command, caller.clone(), read.or(loaded.revision), at, act).await {
-                Err(CouncilError::Stale { .. }) if read.is_none() => {}
-                done => return done,
-            }
-        }
-        Err(CouncilError::Busy)
+        self.act_composed(id, command, caller, read, at, &presentation).await
     }
 
     /// Begins a referral and takes it as far as what is given allows: all of it in one append, or nothing.

@@ -2,9 +2,10 @@
 //! recorded.
 
 use domain::envelope::Revision;
-use event_log::execute::{DECIDE_ATTEMPTS_MAX, Done};
+use event_log::execute::Done;
 use event_log::port::CommandRef;
 
+use super::act::Composes;
 use super::message::Written;
 use super::{Caller, Council, CouncilError, MESSAGE_PURPOSE};
 use crate::exchange::Digest;
@@ -17,6 +18,17 @@ use crate::referral::{Act, Referral, ReferralId, Transfer};
 /// The version of the rule by which a submission is reduced to what is needed: the fields that were asked for and
 /// consented to, nothing else (PIPL Art. 6 and 19).
 pub const MINIMISATION: &str = "2026-1";
+
+/// The digest of the content that the second person has read.
+struct Approved(Digest);
+
+impl Composes for Approved {
+    async fn compose(&self, council: &Council, transfer: &Transfer) -> Result<Act, CouncilError> {
+        let Self(approved) = self;
+        let submission = council.presented(transfer, approved).await?;
+        council.submitting(transfer, approved.clone(), submission).await
+    }
+}
 
 impl Council {
     /// Lets a presented content leave: it is opened, held against the digest that the second person has read, signed and
@@ -33,21 +45,7 @@ impl Council {
         read: Option<Revision>,
         approved: Digest,
     ) -> Result<Done<Referral>, CouncilError> {
-        let stream = id.stream();
-        for _ in 0..DECIDE_ATTEMPTS_MAX {
-            let loaded = self.load(id).await?;
-            if let Some(done) = self.repeated(&stream, command).await? {
-                return Ok(done);
-            }
-            let transfer = loaded.state.transfer().ok_or(CouncilError::NotFound { what: "referral" })?;
-            let submission = self.presented(transfer, &approved).await?;
-            let act = self.submitting(transfer, approved.clone(), submission).await?;
-            match self.act(id, command, caller.clone(), read.or(loaded.revision), None, act).await {
-                Err(CouncilError::Stale { .. }) if read.is_none() => {}
-                done => return done,
-            }
-        }
-        Err(CouncilError::Busy)
+        self.act_composed(id, command, caller, read, None, &Approved(approved)).await
     }
 
     async fn submitting(

@@ -24,7 +24,7 @@ use crate::referral::remind::Remind;
 use crate::referral::vocabulary::RecallReason;
 use crate::referral::{Act, ReferralId};
 
-pub use self::erasure::ERASURE_WAITS_DAYS_MAX;
+pub use self::erasure::{ERASURE_WAITS_DAYS_MAX, INDEX_WAIT_MAX};
 pub use self::nudge::{ESCALATE_AFTER_WORKING_DAYS, OFFICE_HOURS, REMIND_AFTER_WORKING_DAYS};
 
 /// Rows that are read of the index at a time.
@@ -51,7 +51,7 @@ pub struct SweepReport {
     pub erased: u32,
     /// Referrals whose last day of keeping is over, their data being erased.
     pub expired: u32,
-    /// Erasures that are due and wait for messages to be brought first.
+    /// Erasures that are due and wait for messages to be brought first, or for the index to show who else needs a file.
     pub waiting: u32,
     /// Erasures that are due and wait for a person: the referral has not ended, or its messages do not get through.
     pub held: u32,
@@ -65,7 +65,7 @@ pub struct SweepReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Erasure {
     Done,
-    /// For messages that have to be brought first.
+    /// For messages that have to be brought first, or for the index to show who else needs a file.
     Waits,
     /// For a person.
     Held,
@@ -92,8 +92,10 @@ impl Council {
         }
         let now = self.moment();
         let today = local_day(now);
+        // For all of them together: an index that stands still holds the sweep up once.
+        let mut patience = INDEX_WAIT_MAX;
         for row in self.ask_index(move |index| index.kept_too_long(today, DUTIES_MAX)).await? {
-            let erasure = self.sweep_retention(&row).await;
+            let erasure = self.sweep_retention(&row, &mut patience).await;
             count_erasure(&mut report, &row.id, erasure, |report| &mut report.expired);
         }
         if is_working_time(self.place(), now) {

@@ -2,14 +2,21 @@
 
 use chrono::{DateTime, Utc};
 use domain::envelope::Revision;
-use event_log::execute::{DECIDE_ATTEMPTS_MAX, Done};
+use event_log::execute::Done;
 use event_log::port::CommandRef;
 
+use super::act::Composes;
 use super::message::seal_own;
 use super::{Caller, Council, CouncilError, act_of, numbers};
 use crate::exchange::Body;
 use crate::referral::tell::Tell;
 use crate::referral::{Act, Referral, ReferralId, Transfer};
+
+impl Composes for Body {
+    async fn compose(&self, council: &Council, transfer: &Transfer) -> Result<Act, CouncilError> {
+        council.act_telling(transfer, self.clone()).await
+    }
+}
 
 impl Council {
     /// Does what the body says and tells the other side. The message is written for the very revision that is decided
@@ -26,20 +33,7 @@ impl Council {
         at: Option<DateTime<Utc>>,
         body: Body,
     ) -> Result<Done<Referral>, CouncilError> {
-        let stream = id.stream();
-        for _ in 0..DECIDE_ATTEMPTS_MAX {
-            let loaded = self.load(id).await?;
-            if let Some(done) = self.repeated(&stream, command).await? {
-                return Ok(done);
-            }
-            let transfer = loaded.state.transfer().ok_or(CouncilError::NotFound { what: "referral" })?;
-            let act = self.act_telling(transfer, body.clone()).await?;
-            match self.act(id, command, caller.clone(), read.or(loaded.revision), at, act).await {
-                Err(CouncilError::Stale { .. }) if read.is_none() => {}
-                done => return done,
-            }
-        }
-        Err(CouncilError::Busy)
+        self.act_composed(id, command, caller, read, at, &body).await
     }
 
     /// The act that a body stands for, with its message. Its texts are sealed before anything is decided.

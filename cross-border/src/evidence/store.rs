@@ -1,13 +1,14 @@
 //! Where the files of evidence lie: one sealed file each, in a folder for each data subject.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::id::SubjectId;
+use event_log::durable::{self, Access};
 use event_log::vault::{OpenedBytes, SubjectVault};
 
 use super::{EVIDENCE_BYTES_MAX, EvidenceError, NoScanner, Scanner, sniff};
@@ -192,12 +193,7 @@ fn write(path: &Path, tag: &str, sealed: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
     fs::create_dir_all(folder)?;
     let beside = path.with_extension(format!("{tag}.new"));
-    let mut file = owner_only().write(true).create(true).truncate(true).open(&beside)?;
-    file.write_all(sealed)?;
-    file.sync_all()?;
-    drop(file);
-    fs::rename(&beside, path)?;
-    sync(folder)?;
+    durable::write_through(path, &beside, sealed, Access::Owner)?;
     // The name of the folder itself, where this is its first file.
     folder.parent().map_or(Ok(()), sync)
 }
@@ -212,14 +208,6 @@ fn gone(taken_away: io::Result<()>) -> Result<(), EvidenceError> {
 
 fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
-}
-
-/// Options for a file that nobody but its owner may read or write.
-fn owner_only() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
 }
 
 #[cfg(test)]

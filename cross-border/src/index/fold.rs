@@ -8,9 +8,9 @@ use domain::decider::{Decider, Happened};
 use domain::envelope::{Position, RecordedEvent, Revision};
 use domain::id::{StreamId, SubjectId};
 use domain::wire::Stored;
+use event_log::source::StreamSource;
 
 use super::error::IndexError;
-use super::source::StreamSource;
 use crate::delivery::{Delivery, DeliveryEvent};
 use crate::exchange::{DeliveryId, Entry, Side};
 use crate::referral::{Referral, ReferralEvent, ReferralId, Transfer};

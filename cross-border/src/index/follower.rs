@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use domain::envelope::{Position, RecordedEvent};
 use event_log::port::{Page, ReadError};
+use event_log::source::{LogSource, StreamSource};
 use projections::{FollowerState, Following, Follows, Stuck};
 use tokio::sync::watch;
 
 use super::error::IndexError;
-use super::source::LogSource;
 use super::{CATCH_UP_EVENTS, ReferralIndex};
 
 /// Follows the log for as long as it lives. Before an event of ours that it cannot read it halts, and says so: nothing
@@ -23,7 +23,7 @@ impl IndexFollower {
     /// # Errors
     /// The thread cannot be started.
     pub fn start(
-        source: impl LogSource + Send + 'static,
+        source: impl LogSource + StreamSource + Send + 'static,
         appended: watch::Receiver<Option<Position>>,
         index: ReferralIndex,
         poll: Duration,
@@ -49,7 +49,7 @@ struct Indexed<S> {
     index: ReferralIndex,
 }
 
-impl<S: LogSource + Send + 'static> Follows for Indexed<S> {
+impl<S: LogSource + StreamSource + Send + 'static> Follows for Indexed<S> {
     const THREAD: &'static str = "referrals";
     const WHAT: &'static str = "The index of referrals";
 

@@ -1,4 +1,4 @@
-//! Digests: of one event, of a command's body, of a whole log.
+//! Digests: of one event, of a command's body, of a whole log as it stands, of what a log holds in whatever order.
 
 use std::fmt::Write as _;
 
@@ -50,6 +50,42 @@ pub fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
     }
     text
+}
+
+/// SHA-256 of what a stream holds: its name behind the length of it, how many they are, and the digest over them.
+/// Numbers are eight big-endian bytes.
+pub(crate) fn stream_digest(name: &str, count: u64, chain: &[u8; DIGEST_BYTES]) -> [u8; DIGEST_BYTES] {
+    let mut form = Vec::with_capacity(name.len() + 2 * 8 + DIGEST_BYTES);
+    form.extend_from_slice(&u64::try_from(name.len()).unwrap_or(u64::MAX).to_be_bytes());
+    form.extend_from_slice(name.as_bytes());
+    form.extend_from_slice(&count.to_be_bytes());
+    form.extend_from_slice(chain);
+    sha256(&form)
+}
+
+/// The digest of what a log holds, whatever order its streams stand in: equal for a log and its copy in another engine,
+/// and the one that [`crate::copy::Totals::digest`] is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ContentDigest(LogDigest);
+
+impl ContentDigest {
+    /// The digest of the empty log.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(LogDigest::new())
+    }
+
+    /// Takes in the next stream, with the digest over its events in their order. Streams come in the order of the bytes
+    /// of their names.
+    pub fn push(&mut self, name: &str, events: &LogDigest) {
+        self.0.push(&stream_digest(name, events.events(), &events.value()));
+    }
+
+    /// The digest of the streams taken in so far.
+    #[must_use]
+    pub const fn value(&self) -> [u8; DIGEST_BYTES] {
+        self.0.value()
+    }
 }
 
 /// The digest of a whole log, built event by event in log order.
@@ -113,5 +149,30 @@ mod tests {
         assert_ne!(digest_of(&[one, two]), digest_of(&[two, one]));
         assert_eq!(digest_of(&[one, two]).events(), 2);
         assert_eq!(digest_of(&[]), LogDigest::default());
+    }
+
+    #[test]
+    fn a_content_digest_tells_streams_apart_by_name_and_by_what_they_hold() {
+        let events = |texts: &[&str]| {
+            let mut digest = LogDigest::new();
+            texts.iter().for_each(|text| digest.push(&sha256(text.as_bytes())));
+            digest
+        };
+        let digest_of = |streams: &[(&str, &[&str])]| {
+            let mut digest = ContentDigest::new();
+            streams.iter().for_each(|(name, texts)| digest.push(name, &events(texts)));
+            digest.value()
+        };
+        let whole = digest_of(&[("a-1", &["1", "2"]), ("b-1", &["3"])]);
+        assert_eq!(whole, digest_of(&[("a-1", &["1", "2"]), ("b-1", &["3"])]));
+        for other in [
+            digest_of(&[("a-1", &["2", "1"]), ("b-1", &["3"])]),
+            digest_of(&[("a-1", &["1"]), ("b-1", &["2", "3"])]),
+            digest_of(&[("a-1", &["1", "2"]), ("c-1", &["3"])]),
+            digest_of(&[("a-1", &["1", "2"])]),
+        ] {
+            assert_ne!(whole, other);
+        }
+        assert_eq!(digest_of(&[]), [0; DIGEST_BYTES]);
     }
 }

@@ -34,7 +34,7 @@ use self::connection::{Connection, Tries, draw};
 use self::ended::Polling;
 use self::problem::{Problem, brief, of_status, of_text, pause};
 use self::scan::Cursor;
-use self::store::Store;
+use self::store::{Notice, Store};
 use self::trust::{Trust, TrustFiles};
 use self::wire::{Incoming, Outgoing, SERVER_MIN};
 use crate::fault::LogFault;
@@ -453,13 +453,14 @@ impl Progress {
 }
 
 /// Keeps a subscription open, and moves the hint by it. While none stands, the log is looked at instead.
+///
+/// No append goes unannounced: what came before the servers confirm is seen by the look that follows, and what comes
+/// later they send. Should they ever be silent about one all the same, readers find it when they poll.
 async fn follow(store: Arc<Store>) {
     let (link, polling) = (&store.link, Polling::new());
-    let mut generation = link.connection.generation.subscribe();
     let mut failures = 0_u32;
     loop {
-        if let Ok((client, _)) = link.connected(Instant::now() + link.total_timeout).await {
-            generation.mark_unchanged();
+        if let Ok((client, on)) = link.connected(Instant::now() + link.total_timeout).await {
             let filter = SubscriptionFilter::on_stream_name().regex(filter::OURS_REGEX);
             let options = SubscribeToAllOptions::default().position(StreamPosition::End).filter(filter);
             let mut subscription = client.subscribe_to_all(&for_user!(options, link.user)).await;
@@ -467,19 +468,22 @@ async fn follow(store: Arc<Store>) {
                 let told = tokio::select! {
                     told = polling.output(Box::pin(subscription.next_subscription_event())) => told,
                     // Another connection has taken over; this one may hang on a node that is gone.
-                    _ = generation.changed() => None,
+                    () = link.connection.replaced(on) => None,
                 };
-                match told {
-                    Some(Ok(SubscriptionEvent::Confirmed(_))) => {
-                        failures = 0;
-                        store.refresh_hint().await;
-                    }
+                let notice = match told {
+                    Some(Ok(SubscriptionEvent::Confirmed(_))) => Notice::Stands,
                     Some(Ok(SubscriptionEvent::EventAppeared(ResolvedEvent { event: Some(event), .. }))) => {
-                        store.hint_at(Position::new(event.position.commit));
+                        Notice::Appended(Position::new(event.position.commit))
                     }
                     // How far the servers have looked says nothing about what was read.
-                    Some(Ok(_)) => {}
+                    Some(Ok(_)) => continue,
                     Some(Err(_)) | None => break,
+                };
+                if store.heed(notice).await.is_break() {
+                    break;
+                }
+                if notice == Notice::Stands {
+                    failures = 0;
                 }
             }
             link.connection.counters.subscription_drops.fetch_add(1, Ordering::Relaxed);

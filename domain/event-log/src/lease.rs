@@ -193,9 +193,23 @@ impl LeaseKeeper {
         let State::Holding(held) = std::mem::replace(&mut self.state, State::Waiting { seen: None }) else {
             return Ok(());
         };
-        let progress = progress.max(held.record.progress);
-        let next = LeaseRecord { progress, released: true, ..held.record.clone() };
-        self.write(Some(&held.record), next).await.map(drop)
+        if self.give_up(&held.record, progress).await? {
+            return Ok(());
+        }
+        // The record that stands in the way may be our own, of a renewal whose answer nobody has waited for.
+        match self.leases.read(&self.name).await? {
+            Some(newest) if newest.holder == self.holder && !newest.released => {
+                self.give_up(&newest, progress).await?;
+            }
+            Some(_) | None => {}
+        }
+        Ok(())
+    }
+
+    /// Writes behind `seen` that its holder gives the lease up; `false` when it is not the newest record.
+    async fn give_up(&self, seen: &LeaseRecord, progress: Option<Position>) -> Result<bool, LeaseError> {
+        let next = LeaseRecord { progress: progress.max(seen.progress), released: true, ..seen.clone() };
+        Ok(self.write(Some(seen), next).await?.is_some())
     }
 
     async fn try_to_take(&mut self, now: Instant) -> Result<Standing, LeaseError> {

@@ -65,6 +65,7 @@ pub mod contract;
 pub mod file;
 pub mod keys;
 
+mod ahead;
 mod cipher;
 mod error;
 mod held;
@@ -249,11 +250,24 @@ impl SubjectVault {
         if let Some(key) = self.held.get(subject) {
             return Ok(Some(key));
         }
+        if self.held.is_gone(subject) {
+            return Ok(None);
+        }
         let found = self.held.store.find(&[subject]).map_err(|error| VaultError::of_store(error, subject))?;
         match found.given.first() {
-            Some(Some(StoredKey::Wrapped(wrapped))) => self.take(subject, wrapped, found.as_of).map(Some),
-            Some(Some(StoredKey::Destroyed(_))) => Ok(None),
+            Some(Some(stored)) => self.learn(subject, stored, found.as_of),
             Some(None) | None => Err(VaultError::NoKey { subject }),
+        }
+    }
+
+    /// Takes in what the store has for a subject; `None` when its key was destroyed.
+    fn learn(&self, subject: SubjectId, stored: &StoredKey, as_of: Cursor) -> Result<Option<Arc<DataKey>>, VaultError> {
+        match stored {
+            StoredKey::Wrapped(wrapped) => self.take(subject, wrapped, as_of).map(Some),
+            StoredKey::Destroyed(_) => {
+                self.held.bury(subject, as_of);
+                Ok(None)
+            }
         }
     }
 

@@ -40,8 +40,12 @@ pub struct VerifyReport {
     pub streams: u64,
     /// The newest position when the check began.
     pub head: Option<Position>,
-    /// [`crate::digest::LogDigest`] over the events, computed from their stored bytes.
+    /// [`crate::digest::LogDigest`] over the events, computed from their stored bytes. It depends on the order of the
+    /// log, which is another one in each engine.
     pub log_digest: [u8; DIGEST_BYTES],
+    /// [`crate::digest::ContentDigest`] over the same, which a copy in another engine has too; `None` when some of the
+    /// log could not be read.
+    pub content_digest: Option<[u8; DIGEST_BYTES]>,
     /// The first [`FINDINGS_MAX`] findings.
     pub findings: Vec<Finding>,
     pub findings_total: u64,
@@ -89,7 +93,7 @@ pub type Decode<'a> = dyn Fn(&RecordedEvent) -> Result<(), String> + 'a;
 /// payload), and its command is in the list of commands with this very place. Then SQLite checks the file page by page.
 /// Where pages cannot be read the check goes on behind them. `progress` is told how many events are done, of how many.
 ///
-/// Memory: 32 bytes or so for each stream. Time: one pass over the log and two over its indexes.
+/// Memory: a hundred bytes or so for each stream. Time: one pass over the log and two over its indexes.
 ///
 /// # Errors
 /// There is no log of this program at `path`, or its disk fails in a way that is not damage to the log.

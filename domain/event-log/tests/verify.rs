@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use domain::envelope::{Position, RecordedEvent};
 use event_log::contract::fixture::{SOME_MICROS, Scene, moment, read_behind, ticking_stamp};
+use event_log::copy::{Batch, Ledger, Side};
 use event_log::digest::{LogDigest, event_digest};
 use event_log::port::{EventLog, Expected, ReadError};
 use event_log::sqlite::{BackupError, LogReader, OpenError, ReaderSettings, SqliteLog, SqliteOptions, backup};
@@ -83,6 +84,23 @@ async fn a_sound_log_is_sound() {
     assert_eq!(report.log_digest, digest.value());
     assert_eq!(told.first(), Some(&(0, 100)));
     assert_eq!(told.last(), Some(&(100, 100)));
+}
+
+#[tokio::test]
+async fn the_content_digest_is_the_one_that_a_copy_is_compared_by() {
+    let (folder, path, events) = log_of(40).await;
+    let mut reader = LogReader::open(&path, ReaderSettings::default()).unwrap();
+    let (copied, at_end) = reader.read_with_commands_blocking(None, 1_000).unwrap();
+    assert!(at_end && copied.len() == events.len());
+    let mut batch = Batch::default();
+    for copied in &copied {
+        let _is_full = batch.push(copied);
+    }
+    let mut ledger = Ledger::create(&folder.path().join("ledger.sqlite")).unwrap();
+    ledger.add(Side::Source, batch).unwrap();
+    let report = check(&path);
+    assert_eq!(report.content_digest, Some(ledger.compare().unwrap().source.digest));
+    assert_ne!(report.content_digest, Some(report.log_digest));
 }
 
 #[tokio::test]

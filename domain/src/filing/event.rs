@@ -18,6 +18,20 @@ vocabulary! {
     }
 }
 
+vocabulary! {
+    /// Why a matter led to no complaint, although its filing was taken in (登记障碍).
+    RegistrationObstacle {
+        /// Another complaint stands under its id: a history that was imported meanwhile.
+        AlreadyRegistered = "already-registered", "已有同号投诉";
+        /// Somebody spent the id of the command that registers it on something else.
+        CommandReused = "command-reused", "命令编号已被占用";
+        /// It has more bytes than one event may have.
+        TooLarge = "too-large", "内容超出上限";
+        /// The rules for registering a complaint refuse it, though those for filings did not.
+        Rejected = "rejected", "不符合登记要求";
+    }
+}
+
 /// The person who filed (Order 121 Art. 10): every field sealed under that person's key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -75,16 +89,39 @@ pub struct Split {
     pub items: Vec<FilingItem>,
 }
 
+/// 登记未成: a matter led to no complaint, and would not however often it is asked. Somebody has to look at it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RegistrationFailed {
+    pub item: u16,
+    /// The number that the complaint would have had.
+    pub number: String,
+    /// The unit that took the filing in.
+    pub unit: UnitId,
+    pub obstacle: RegistrationObstacle,
+}
+
+/// 重新登记: the registration of a matter is tried again, by a command of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RegistrationRetried {
+    pub item: u16,
+}
+
 /// What can happen to a filing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FilingEvent {
     Received(Box<Received>),
     Split(Split),
+    RegistrationFailed(RegistrationFailed),
+    RegistrationRetried(RegistrationRetried),
 }
 
 crate::wire::event_kinds! {
     FilingEvent {
         Received = "filing.received", 1;
         Split = "filing.split", 1;
+        RegistrationFailed = "filing.registration-failed", 1;
+        RegistrationRetried = "filing.registration-retried", 1;
     }
 }

@@ -13,6 +13,7 @@ use super::{Assembler, Mark};
 use crate::error::ApplyError;
 use crate::names::Names;
 use crate::register::{Register, UnitRow};
+use crate::unregistered;
 
 /// The name of the checkpoint of rows and ledger.
 pub(super) const CHECKPOINT: &str = "models";
@@ -30,6 +31,7 @@ impl Assembler {
             handlers: load_handlers(conn)?,
             known_days: load_known_days(conn)?,
             last_case: last_case.unwrap_or(0),
+            unregistered: unregistered::load(conn)?,
             ..Self::default()
         })
     }

@@ -64,6 +64,7 @@ impl Assembler {
         }
         self.write_names(conn)?;
         self.write_cases(conn, depth)?;
+        self.pending.unregistered.drain(..).try_for_each(|change| change.write(conn))?;
         if everything {
             let mark = self.mark;
             let position = mark.position.map(|position| position.get().cast_signed());

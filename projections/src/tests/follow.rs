@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use domain::envelope::Position;
 use event_log::port::{LogFault, Page, ReadError};
+use event_log::source::LogSource;
 use tokio::sync::watch;
 
 use super::kit::{Kit, Log, assigned, closed, hour, registered, registered_with};
-use crate::{EventSource, Follower, FollowerState, LastEvent};
+use crate::{Follower, FollowerState, LastEvent};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -17,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Clone, Default)]
 struct Growing(Arc<Mutex<Log>>);
 
-impl EventSource for Growing {
+impl LogSource for Growing {
     fn page(&mut self, after: Option<Position>, limit: u32) -> Result<Page, ReadError> {
         self.0.lock().unwrap().page(after, limit)
     }
@@ -97,7 +98,7 @@ struct Faulty {
     fault: Arc<Mutex<Option<LogFault>>>,
 }
 
-impl EventSource for Faulty {
+impl LogSource for Faulty {
     fn page(&mut self, after: Option<Position>, limit: u32) -> Result<Page, ReadError> {
         match self.fault.lock().unwrap().clone() {
             Some(fault) => Err(ReadError::Fault(fault)),

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use domain::calendar::CalendarEdition;
@@ -20,10 +20,11 @@ use domain::region::RegionCode;
 use domain::vocabulary::{Category, Channel};
 use domain::wire::Stored;
 use event_log::port::{Page, ReadError};
+use event_log::source::LogSource;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::{EventSource, FactsError, FactsReader, PageRequest, ReadModelOptions, ReadModels, Scope};
+use crate::{FactsError, FactsReader, PageRequest, ReadModelOptions, ReadModels, Scope};
 
 /// The first day of every made-up history.
 pub(super) fn day_zero() -> NaiveDate {
@@ -157,7 +158,7 @@ impl Log {
     }
 }
 
-impl EventSource for Log {
+impl LogSource for Log {
     fn page(&mut self, after: Option<Position>, limit: u32) -> Result<Page, ReadError> {
         let start = self.events.partition_point(|event| Some(event.position) <= after);
         let rest = &self.events[start..];
@@ -245,10 +246,24 @@ pub(super) fn terms(rule: ClockKind, due: NaiveDate) -> ClockTerms {
 pub(super) struct PlainFacts {
     pub(super) fails: AtomicBool,
     pub(super) erased: AtomicBool,
+    /// Whose facts were announced, and whose were opened, in this order.
+    pub(super) asked: Mutex<Vec<Asked>>,
+}
+
+/// What a reader of facts was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Asked {
+    Prepare(Vec<SubjectId>),
+    Open(SubjectId),
 }
 
 impl FactsReader for PlainFacts {
+    fn prepare(&self, subjects: &[SubjectId]) {
+        self.asked.lock().unwrap().push(Asked::Prepare(subjects.to_vec()));
+    }
+
     fn open(&self, sealed: &Sealed) -> Result<Option<String>, FactsError> {
+        self.asked.lock().unwrap().push(Asked::Open(sealed.subject));
         if self.fails.load(Ordering::SeqCst) {
             return Err(FactsError::new(std::io::Error::other("no vault")));
         }

@@ -5,11 +5,15 @@ use std::sync::atomic::Ordering;
 use domain::complaint::ComplaintEvent;
 use domain::complaint::event::ReturnedToIntake;
 use domain::complaint::vocabulary::ReturnReason;
+use domain::envelope::Position;
+use domain::privacy::Sealed;
 
 use super::kit::{
-    Kit, Log, closed, day, dispatched, first_page, hour, province, region, registered_with, subject, unit,
+    Asked, Kit, Log, closed, day, dispatched, first_page, hour, province, region, registered_with, subject, unit,
 };
-use crate::{AsOf, CaseFilter, Known, Measure, ReadModels, Scope, StageFilter};
+use crate::assembler::TextJob;
+use crate::search::TextRow;
+use crate::{AsOf, CaseFilter, Known, Measure, ReadModels, Scope, StageFilter, rebuild};
 
 fn log() -> Log {
     let mut log = Log::with_units();
@@ -179,4 +183,40 @@ fn the_erased_are_found_no_more() {
     let fresh = kit.filled("n.sqlite", &log.events, 2);
     assert!(text(&fresh, "退款").is_empty());
     assert_eq!(text(&fresh, "4401").len(), 3);
+}
+
+#[test]
+fn whose_facts_a_page_holds_is_told_before_the_first_is_opened() {
+    let kit = Kit::new();
+    let log = log();
+    let asked = || std::mem::take(&mut *kit.facts.asked.lock().unwrap());
+    let page = |of: &[u128]| {
+        let subjects: Vec<_> = of.iter().copied().map(subject).collect();
+        let opened: Vec<_> = subjects.iter().copied().map(Asked::Open).collect();
+        [vec![Asked::Prepare(subjects)], opened].concat()
+    };
+    drop(kit.filled("followed.sqlite", &log.events, 100));
+    assert_eq!(asked(), page(&[1, 2, 3]));
+    // The log gives seven events at a time, and six of them are the units.
+    rebuild(log.clone(), &kit.options("built.sqlite"), &mut |_, _| {}).unwrap();
+    assert_eq!(asked(), [page(&[1]), page(&[2, 3])].concat());
+}
+
+#[test]
+fn a_long_page_of_a_rebuild_is_told_part_by_part() {
+    let kit = Kit::new();
+    let job = |number: u32| TextJob {
+        key: number,
+        position: Position::new(u64::from(number)),
+        number: "44010001".into(),
+        respondent: None,
+        uscc: None,
+        facts: Some(Sealed::new(subject(u128::from(number)), String::new(), "要求退款".to_owned())),
+    };
+    let jobs: Vec<TextJob> = (1..=1_025).map(job).collect();
+    assert_eq!(TextRow::prepare_all(&jobs, &*kit.facts).unwrap().len(), jobs.len());
+    let asked = kit.facts.asked.lock().unwrap();
+    assert!(matches!(&asked[0], Asked::Prepare(first) if first.len() == 1_024));
+    assert!(matches!(&asked[1_025], Asked::Prepare(rest) if *rest == [subject(1_025)]));
+    assert_eq!(asked.len(), 1_025 + 2);
 }

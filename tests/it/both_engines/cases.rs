@@ -1,6 +1,7 @@
 //! The lives of some cases, in which every act on a case, a filing and a unit is done.
 
 use api::auth::Role;
+use domain::id::{CommandId, FilingId};
 use serde_json::{Value, json};
 
 use super::pair::token;
@@ -88,6 +89,7 @@ pub(super) async fn tell(run: &mut Run<'_>) {
     Box::pin(terminated(&mut life)).await;
     Box::pin(withdrawn(&mut life)).await;
     Box::pin(wrong(&mut life)).await;
+    Box::pin(in_vain(&mut life)).await;
 }
 
 async fn mediated(life: &mut Life<'_, '_>) {
@@ -144,6 +146,25 @@ async fn withdrawn(life: &mut Life<'_, '_>) {
     life.station("receiveCase", json!({})).await;
     life.station("returnToIntake", json!({"reason": "NO_TERRITORY", "note": "不在本辖区。"})).await;
     life.bureau("withdrawCase", json!({"reason": "消费者本人撤回。"})).await;
+}
+
+/// Two filings lead to no complaint, because the id of the command that registers it is spent; one is tried again.
+async fn in_vain(life: &mut Life<'_, '_>) {
+    for (number, again) in [("BOTH-6", true), ("BOTH-7", false)] {
+        let command = CommandId::derived(&["both-engines", number]);
+        let split = command.event(&FilingId::derived("12315", number).stream(), 1);
+        let spent = split.command("register-1").to_string();
+        life.bureau("noteWork", json!({"commandId": spent, "kind": "CALL", "text": "已联系商家。"})).await;
+        let mut input = filing(number, &life.run.moment());
+        input["commandId"] = json!(command.to_string());
+        let at = At { server: &life.run.pair.guangdong, token: &life.clerk };
+        let filed = life.run.act(at, "registerFiling", input).await;
+        assert_eq!(filed["unregistered"][0]["obstacle"], "COMMAND_REUSED", "{filed:#}");
+        if again {
+            let retry = json!({"filingId": filed["filingId"], "item": 1});
+            life.run.act(at, "retryRegistration", retry).await;
+        }
+    }
 }
 
 /// What is refused is refused alike.

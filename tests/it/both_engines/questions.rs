@@ -60,6 +60,7 @@ async fn of_a_bureau(run: &mut Run<'_>) {
     run.ask(at, "stationWorkloads", "(first: 200)").await;
     run.ask(at, "units", "(first: 200)").await;
     run.ask(at, "deadline", &format!("(rule: \"CLK-ACCEPT\", from: \"{before}\")")).await;
+    run.ask(at, "unregisteredMatters", "(first: 5)").await;
     run.ask(at, "rulebook", "").await;
     run.ask(at, "serverInfo", "").await;
     let trace = "clockTrace(clock: \"CLK-ACCEPT\") { day count text }";

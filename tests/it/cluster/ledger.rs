@@ -162,7 +162,7 @@ impl Ledger {
         for (stream, events) in streams.iter().filter(|(stream, _)| stream.starts_with("filing-")) {
             let happened = events.iter().map(|event| read::<FilingEvent>(event).unwrap());
             let state = happened.fold(Filing::initial(), |state, event| Filing::evolve(state, &event));
-            let Filing::Received(received, items) = state else { panic!("`{stream}` holds no filing") };
+            let Filing::Received(received, items, _) = state else { panic!("`{stream}` holds no filing") };
             for item in items.iter().filter(|item| item.kind == ItemKind::Complaint) {
                 let complaint = ComplaintId::of_item(received.filing, item.item).stream();
                 let begins = streams.get(complaint.as_str()).map(|events| &*events[0].kind);

@@ -227,3 +227,37 @@ async fn an_answer_that_was_lost_is_found_again() {
     }
     assert!(log.stats().unknown_outcomes >= 3, "{:?}", log.stats());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_that_were_exchanged_are_not_taken_for_ours() {
+    let (double, other) = (DoubleProcess::start(), DoubleProcess::start());
+    let log = open(options(&double)).await;
+    assert_eq!(log.confirm_installation().await, Ok(Ok(())));
+    open(options(&other)).await.close().await;
+    other.kill();
+    double.kill();
+    std::fs::copy(other.data(), double.data()).unwrap();
+    double.restart();
+    // On the old connection, where it has come back by itself; else a new one is turned away.
+    let (Ok(Err(fault)) | Err(fault)) = within(log.confirm_installation()).await else {
+        panic!("the log of another installation passes for ours")
+    };
+    assert!(matches!(fault, LogFault::ForeignInstallation { .. }), "{fault}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_was_restored_ends_where_its_servers_say() {
+    let double = DoubleProcess::start();
+    let log = open(options(&double)).await;
+    let scene = Scene::new(&*log, "restored").await;
+    let first = log.append(scene.append("a", Expected::NoStream, "1", &["{}"])).await.unwrap();
+    double.kill();
+    let older = std::fs::read(double.data()).unwrap();
+    double.restart();
+    let second = log.append(scene.append("b", Expected::NoStream, "2", &["{}"])).await.unwrap();
+    assert_eq!(within(log.head()).await.unwrap(), Some(second.last_position));
+    double.kill();
+    std::fs::write(double.data(), older).unwrap();
+    double.restart();
+    assert_eq!(within(log.head()).await.unwrap(), Some(first.last_position), "what was known does not count any more");
+}

@@ -45,6 +45,42 @@ async fn readers_go_on_by_polling_while_there_is_no_subscription() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_appended_between_two_subscriptions_is_announced() {
+    let double = DoubleProcess::start();
+    let (writer, reader) = (open(options(&double)).await, open(options(&double)).await);
+    let scene = Scene::new(&*writer, "between").await;
+    let mut expected = Expected::NoStream;
+    for round in 0..8_u8 {
+        eventually("both have subscribed", || double.stats().subscriptions == 2).await;
+        let mut hint = reader.appended();
+        // The first event ends the subscriptions; the next one comes while there are none, and nothing comes behind it.
+        double.fault(Fault::times(Kind::DropSubscriptions, 2));
+        for part in ["one", "other"] {
+            let batch = scene.append("a", expected, &format!("{round} {part}"), &["{}"]);
+            expected = Expected::At(writer.append(batch).await.unwrap().last_revision);
+        }
+        let newest = writer.head().await.unwrap();
+        let told = within(hint.wait_for(|head| *head >= newest)).await.is_ok();
+        assert!(told, "round {round}: the reader is woken");
+        double.clear(Kind::DropSubscriptions);
+    }
+    assert!(reader.stats().subscription_drops > 0, "{:?}", reader.stats());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_nobody_is_subscribed_the_hint_comes_from_looking() {
+    let faults = vec![Fault::always(Kind::NoSubscriptions)];
+    let double = DoubleProcess::start_with(DoubleOptions { faults, ..DoubleOptions::default() });
+    let (writer, reader) = (open(options(&double)).await, open(options(&double)).await);
+    let scene = Scene::new(&*writer, "looking").await;
+    let mut hint = reader.appended();
+    let appended = writer.append(scene.append("a", Expected::NoStream, "1", &["{}"])).await.unwrap();
+    let told = within(hint.wait_for(|head| *head >= Some(appended.last_position))).await.is_ok();
+    assert!(told, "a node that cannot subscribe looks");
+    assert_eq!(double.stats().subscriptions, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_checkpoint_never_counts_as_read() {
     let faults = vec![Fault::always(Kind::LossyCheckpoints)];
     let double = DoubleProcess::start_with(DoubleOptions { faults, ..DoubleOptions::default() });

@@ -2,10 +2,11 @@
 //! there already need not be copied again.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use event_log::durable;
 use thiserror::Error;
 
 /// Why the evidence was not copied.
@@ -34,7 +35,8 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<(u64, u64), EvidenceCopyErr
             bytes = bytes.saturating_add(copy_one(&file, &target.join(name))?);
             files = files.saturating_add(1);
         }
-        File::open(&target).and_then(|folder| folder.sync_all()).map_err(at(&target))?;
+        // The name of the person's folder, where it was made now.
+        durable::sync_name(&target).map_err(at(&target))?;
     }
     Ok((files, bytes))
 }
@@ -44,8 +46,7 @@ fn copy_one(from: &Path, to: &Path) -> Result<u64, EvidenceCopyError> {
         let partial = to.with_extension("partial");
         // `fs::copy` takes the rights along: the file is for its owner alone.
         fs::copy(from, &partial).map_err(at(from))?;
-        File::open(&partial).and_then(|file| file.sync_all()).map_err(at(&partial))?;
-        fs::rename(&partial, to).map_err(at(to))?;
+        durable::put_in_place(&partial, to).map_err(at(to))?;
     }
     fs::metadata(to).map(|about| about.len()).map_err(at(to))
 }

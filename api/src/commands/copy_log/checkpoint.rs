@@ -2,11 +2,12 @@
 //!
 //! Losing the file costs time and nothing else: the copy begins at the beginning, and what stands is not written twice.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use domain::envelope::Position;
+use event_log::durable::{self, Access};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -54,20 +55,13 @@ impl Checkpoint {
         read.map(Some).map_err(|source| CopyError::Checkpoint { path, source })
     }
 
-    /// Moves it. Written beside and moved into place, and durable: it never tells of more than was copied, and a crash
-    /// leaves the one before.
+    /// Moves it, durably: it never tells of more than was copied, and a crash leaves the one before.
     pub(super) fn write(&self, folder: &Path) -> Result<(), CopyError> {
         self.try_write(folder).map_err(|source| CopyError::Checkpoint { path: folder.join(FILE), source })
     }
 
     fn try_write(&self, folder: &Path) -> io::Result<()> {
-        let path = folder.join(FILE);
-        let beside = path.with_extension("json.new");
-        let mut file = File::create(&beside)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.sync_all()?;
-        fs::rename(&beside, &path)?;
-        File::open(folder)?.sync_all()
+        durable::write(&folder.join(FILE), &serde_json::to_vec(self)?, Access::Usual)
     }
 
     /// The copy is done; nothing is left to go on from.

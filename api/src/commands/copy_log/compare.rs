@@ -10,6 +10,7 @@ use domain::id::StreamId;
 use event_log::blocking::BlockingReader;
 use event_log::copy::{Batch, Comparison, Difference, Ledger, Side, StreamSum};
 use event_log::digest::{event_digest, hex};
+use event_log::durable;
 use event_log::eventstore::EventStoreLog;
 use event_log::port::ReadError;
 use event_log::sqlite::LogReader;
@@ -205,8 +206,8 @@ fn write_digests(ledger: &Ledger, path: &Path) -> Result<(), CopyError> {
         out.write_all(b"\n")
     };
     ledger.sums(Side::Source, &mut line)?.map_err(failed)?;
-    let written = out.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| file.sync_all());
-    written.and_then(|()| fs::rename(&beside, path)).map_err(failed)
+    let written = out.into_inner().map(drop).map_err(io::IntoInnerError::into_error);
+    written.and_then(|()| durable::put_in_place(Path::new(&beside), path)).map_err(failed)
 }
 
 /// Where the streams begin to differ that have other events on each side. What cannot be read now is left open: the

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use event_log::lease::LeaseError;
 use event_log::port::{AppendError, LogFault, ReadError};
 use tokio::time::{Instant, sleep};
 
@@ -31,6 +32,12 @@ impl Passing for AppendError {
 }
 
 impl Passing for ReadError {
+    fn passes(&self) -> bool {
+        matches!(self, Self::Fault(fault) if fault.passes_by_itself())
+    }
+}
+
+impl Passing for LeaseError {
     fn passes(&self) -> bool {
         matches!(self, Self::Fault(fault) if fault.passes_by_itself())
     }

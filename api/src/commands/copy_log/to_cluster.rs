@@ -20,7 +20,7 @@ use super::checkpoint::Checkpoint;
 use super::compare::{self, Ends};
 use super::error::CopyError;
 use super::report::Report;
-use super::{CopyLogArgs, Manner, READ_EVENTS, READER, To, cluster, listed};
+use super::{CopyLogArgs, Manner, READ_EVENTS, READER, To, bookmark, cluster, listed};
 use crate::commands::Failure;
 use crate::commands::import::progress;
 use crate::config::Config;
@@ -54,12 +54,17 @@ pub(super) async fn run(data: &Path, config: &Config, args: &CopyLogArgs, manner
     let checkpoint = Checkpoint::new(To::EventStoreDb, installation, cluster::place(config));
     // Boxed: large futures.
     let copied = if args.verify_only { false } else { Box::pin(job.copy(checkpoint)).await? };
+    let done = if args.verify_only { None } else { bookmark::done_in_file(data, &file, &store, manner).await? };
     let ends = Ends { file: &file, store: &store, to: To::EventStoreDb, folder: data };
     let compared = Box::pin(compare::compare(&ends, args.case_digests.as_deref(), manner)).await?;
     if copied && compared.is_equal() {
         Box::pin(job.finish(&compared.comparison.source)).await?;
     }
     if !args.verify_only && compared.is_equal() {
+        // Also where the copy was finished before: it may have been killed just then.
+        if let Some(end) = done {
+            bookmark::hand_over(&store, end, manner).await?;
+        }
         Checkpoint::remove(data)?;
     }
     store.close().await;

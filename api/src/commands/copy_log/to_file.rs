@@ -1,11 +1,12 @@
 //! From the cluster into a new file.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use domain::envelope::Position;
+use event_log::durable;
 use event_log::eventstore::EventStoreLog;
 use event_log::port::AppendError;
 use event_log::sqlite::{SqliteLog, SqliteOptions};
@@ -19,7 +20,7 @@ use super::compare::{self, Compared, Ends};
 use super::error::CopyError;
 use super::report::Report;
 use super::sorting::{Batch, Sorting};
-use super::{CopyLogArgs, Manner, To, cluster};
+use super::{CopyLogArgs, Manner, To, bookmark, cluster, servers};
 use crate::commands::Failure;
 use crate::commands::import::progress;
 use crate::config::Config;
@@ -50,8 +51,13 @@ pub(super) async fn run(data: &Path, config: &Config, args: &CopyLogArgs, manner
         let checkpoint = Checkpoint::new(To::Sqlite, installation, place.clone());
         let digests = args.case_digests.as_deref();
         let job = Job { store: &store, installation, folder, file: &file, digests, manner };
+        let watching = async {
+            servers::warn(&*store, config.node.lease_ttl()).await;
+            Ok::<(), Failure>(())
+        };
         // Boxed: a large future.
-        Box::pin(job.run(checkpoint)).await?
+        let (compared, ()) = tokio::try_join!(Box::pin(job.run(checkpoint)), watching)?;
+        compared
     };
     store.close().await;
     Ok(Report { from: place, to: file.display().to_string(), installation, compared, is_check: args.verify_only })
@@ -77,7 +83,11 @@ impl Job<'_> {
             if !is_ours || unfinished.exists() || !before.is_some_and(|before| before.equal) {
                 return Err(CopyError::TargetExists(self.file.to_owned()).into());
             }
+            let is_done = bookmark::is_done_on_cluster(self.store, self.manner).await?;
             let compared = self.compare(self.file).await?;
+            if is_done && compared.is_equal() {
+                bookmark::note(self.folder, self.file)?;
+            }
             Checkpoint::remove(self.folder)?;
             return Ok(compared);
         }
@@ -93,6 +103,7 @@ impl Job<'_> {
         let began = Instant::now();
         let events = self.copy(&log, &mut checkpoint).await?;
         self.manner.tell("events", events, began);
+        let is_done = bookmark::is_done_on_cluster(self.store, self.manner).await?;
         // The file stays open, and with it its lock.
         let compared = self.compare(&unfinished).await?;
         if compared.is_equal() {
@@ -101,8 +112,12 @@ impl Job<'_> {
         }
         spawn_blocking(move || log.close()).await?;
         if compared.is_equal() {
+            bookmark::forget(self.folder)?;
             let moved = put_in_place(&unfinished, self.file);
             moved.map_err(|source| CopyError::Output { path: self.file.to_owned(), source })?;
+            if is_done {
+                bookmark::note(self.folder, self.file)?;
+            }
             Checkpoint::remove(self.folder)?;
         }
         Ok(compared)
@@ -189,11 +204,7 @@ fn put_in_place(unfinished: &Path, file: &Path) -> io::Result<()> {
             Err(error) => return Err(error),
         }
     }
-    fs::rename(unfinished, file)?;
-    match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
-        Some(_) | None => File::open(".")?.sync_all(),
-    }
+    durable::put_in_place(unfinished, file)
 }
 
 #[cfg(test)]

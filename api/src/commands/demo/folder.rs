@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
 use domain::day::local_day;
+use event_log::durable::{self, Access};
 use event_log::port::EventLog as _;
 use event_log::sqlite::OpenError;
 use serde::{Deserialize, Serialize};
@@ -59,13 +60,11 @@ impl Marker {
         }
     }
 
-    /// Written beside and moved into place, so that it is never half a marker.
+    /// Durable when it returns, and never half a marker.
     pub(in crate::commands) fn write(&self, dir: &DataDir, name: &str) -> Result<(), Failure> {
         fs::create_dir_all(dir.root()).map_err(at(dir.root(), "cannot be made"))?;
         let path = dir.root().join(name);
-        let beside = path.with_extension("json.new");
-        fs::write(&beside, serde_json::to_vec_pretty(self)?).map_err(at(&beside, "cannot be written"))?;
-        fs::rename(&beside, &path).map_err(at(&path, "cannot be replaced"))
+        durable::write(&path, &serde_json::to_vec_pretty(self)?, Access::Usual).map_err(at(&path, "cannot be written"))
     }
 }
 

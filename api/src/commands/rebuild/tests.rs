@@ -64,7 +64,7 @@ async fn a_running_server_is_not_disturbed() {
     rebuild(folder.path(), false, false).await.unwrap();
     let log = DataDir::new(folder.path()).open_log(&Config::default(), false).unwrap();
     let error = rebuild(folder.path(), false, false).await.unwrap_err().to_string();
-    assert!(error.contains("--check"), "{error}");
+    assert!(error.contains("--check") && error.contains("log.sqlite.lock`"), "{error}");
     rebuild(folder.path(), true, false).await.unwrap();
     log.close();
 }
@@ -73,4 +73,42 @@ async fn a_running_server_is_not_disturbed() {
 async fn there_must_be_something_to_compare_with() {
     let (folder, _) = folder().await;
     assert!(rebuild(folder.path(), true, false).await.unwrap_err().to_string().contains("no read models"));
+}
+
+#[tokio::test]
+async fn models_of_another_log_are_told_as_that_and_replaced_only_by_force() {
+    let (folder, _) = folder().await;
+    let dir = DataDir::new(folder.path());
+    rebuild(folder.path(), false, false).await.unwrap();
+    let ours = Origin::read(&dir).unwrap().unwrap();
+    // Of another installation, by the note.
+    Origin { installation: uuid::Uuid::from_u128(7), ..ours }.write(&dir).unwrap();
+    for check in [true, false] {
+        let error = rebuild(folder.path(), check, false).await.unwrap_err().to_string();
+        assert!(error.contains("were built from the log of") && error.contains("rebuild --force"), "{error}");
+    }
+    rebuild(folder.path(), false, true).await.unwrap();
+    rebuild(folder.path(), true, false).await.unwrap();
+    // Without a note, by where they stand: this log has nothing in it.
+    std::fs::remove_file(dir.origin_path()).unwrap();
+    for file in ["log.sqlite", "log.sqlite-wal", "log.sqlite-shm"] {
+        let _ = std::fs::remove_file(folder.path().join(file));
+    }
+    dir.open_log(&Config::default(), true).unwrap().close();
+    let error = rebuild(folder.path(), true, false).await.unwrap_err().to_string();
+    assert!(error.contains("the log ends at 0") && error.contains("rebuild --force"), "{error}");
+    assert!(!folder.path().join(FRESH_FILE).exists(), "nothing was built to find that out");
+}
+
+#[tokio::test]
+async fn models_of_another_version_are_told_with_what_replaces_them() {
+    let (folder, head) = folder().await;
+    rebuild(folder.path(), false, false).await.unwrap();
+    let models = Connection::open(DataDir::new(folder.path()).models_path()).unwrap();
+    models.pragma_update(None, "user_version", i64::from(projections::VERSION) + 1).unwrap();
+    drop(models);
+    let error = rebuild(folder.path(), true, false).await.unwrap_err().to_string();
+    assert!(error.contains("are of version") && error.contains("without --check"), "{error}");
+    rebuild(folder.path(), false, false).await.unwrap();
+    assert_eq!(position(folder.path()), head);
 }

@@ -1,6 +1,7 @@
 //! The exchange with partner councils as a server runs it: the council's node, the workers, and the partners' door.
 
-use std::net::SocketAddr;
+mod keys;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +18,6 @@ use cross_border::index::{DeliveryFilter, IndexError, ROWS_MAX, ReferralIndex};
 use cross_border::partner::{PartnerId, PartnerRegister};
 use cross_border::peer::Directory;
 use cross_border::security::{PER_MINUTE, SecurityJournal};
-use cross_border::trust::KeyRing;
 use domain::id::UnitId;
 use event_log::vault::SubjectVault;
 use projections::ReadModels;
@@ -25,27 +25,25 @@ use thiserror::Error;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::keys::keys;
 use super::opening::Opened;
 use crate::commands::Failure;
-use crate::commands::path_error::at;
-use crate::config::{Config, ConfigError, LimitsConfig, LogEngine, PartnerConfig};
+use crate::config::{Config, ConfigError, LogEngine, PartnerConfig};
 use crate::data_dir::DataDir;
-use crate::edge::{self, EdgeLimits};
+use crate::edge::EdgeLimits;
 use crate::leases::{Duties, EXCHANGE_DELIVERY, EXCHANGE_PULL, EXCHANGE_SWEEP, Turn};
 use crate::listen::TcpArrivals;
 use crate::log::OpenedLog;
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::partner::tls::{TlsError, TlsFiles, TlsListener, server_config};
-use crate::partner::{self, PartnerEdge, SharedNonces};
+use crate::partner::{self, PartnerEdge, PartnerRate, SharedNonces};
 use crate::shutdown::Shutdown;
 
 /// How often the outbox is counted for the metrics.
 const COUNT_EVERY: Duration = Duration::from_secs(15);
 /// Longest time of an exchange that carries a file, unless the ordinary one is longer.
 const EVIDENCE_TIMEOUT: Duration = Duration::from_mins(2);
-/// Seconds over which a partner's requests are evened out.
-const BURST_SECONDS: u32 = 10;
 
 /// What the work between councils is done under: of several nodes, one at a time does each piece of it.
 pub(super) struct Work<'a> {
@@ -55,17 +53,17 @@ pub(super) struct Work<'a> {
 
 /// Opens the node of the configured council over the log and the vault.
 pub(super) fn open(dir: &DataDir, config: &Config, opened: &Opened) -> Result<Arc<Council>, Failure> {
-    let Opened { log, vault, index, .. } = opened;
+    let (Opened { vault, index, .. }, log) = (opened, opened.port());
     let own = config.own_council()?;
     let now: crate::app::Now = Arc::new(crate::clock::now);
     let unit = UnitId::parse(own.id.as_str())?;
-    let journal = SecurityJournal::new(log.port(), Arc::clone(&now), PER_MINUTE).in_the_name_of(unit);
+    let journal = SecurityJournal::new(Arc::clone(&log), Arc::clone(&now), PER_MINUTE).in_the_name_of(unit);
     let (keys, directory) = (keys(dir, config)?, Directory::new(own.id.clone(), config.partner.peers.clone())?);
     directory.check_own(&keys)?;
     tell_of_unreachable(&directory, &own.id);
     let council = Council {
         own: own.id.clone(),
-        log: log.port(),
+        log,
         vault: Arc::clone(vault),
         keys: Arc::new(keys),
         directory: Arc::new(directory),
@@ -75,27 +73,6 @@ pub(super) fn open(dir: &DataDir, config: &Config, opened: &Opened) -> Result<Ar
         now,
     };
     Ok(Arc::new(council))
-}
-
-/// Our signing keys. A node without one takes in what comes, which needs none, but cannot answer for it.
-fn keys(dir: &DataDir, config: &Config) -> Result<KeyRing, Failure> {
-    let folder = config.council.keys_dir(dir.root());
-    let keys = match KeyRing::read_dir(&folder) {
-        Ok(keys) => keys,
-        Err(_) if !folder.exists() => KeyRing::default(),
-        Err(error) if config.council.keys_dir.is_some() => {
-            return Err(config.unusable("council.keys_dir", &folder, error).into());
-        }
-        Err(error) => return Err(at(&folder, "cannot be used as the folder of signing keys")(error)),
-    };
-    if keys.active(crate::clock::now()).is_none() && !config.partner.peers.is_empty() {
-        tracing::warn!(
-            "No signing key in {} is valid now, so no message and no receipt can be signed; `baycase partner key new` \
-             makes one",
-            folder.display()
-        );
-    }
-    Ok(keys)
 }
 
 /// Says at the start what would show only once a dispute is referred there.
@@ -294,12 +271,11 @@ pub(super) fn door(
         request_timeout: partner.timeout(),
         ..EdgeLimits::default()
     };
-    let per_second = partner.requests_per_minute.div_ceil(60);
     let edge = PartnerEdge {
         public_url: partner.public_url.clone(),
         limits,
         evidence_timeout: partner.timeout().max(EVIDENCE_TIMEOUT),
-        rate: LimitsConfig { requests_per_second: per_second, burst: per_second.saturating_mul(BURST_SECONDS) },
+        rate: PartnerRate::per_minute(partner.requests_per_minute),
         signatures_file: Some(dir.signatures_path()),
         shutdown: shutdown.token(),
         nonces: log.nonces().map(SharedNonces::new),
@@ -313,13 +289,8 @@ pub(super) fn door(
 #[error("no listener can be made of partner.tls_certificate_file, partner.tls_key_file and partner.client_ca_file")]
 struct ListenerError(#[source] TlsError);
 
-/// Serves the partners' routes on a listener of their own, over TLS; answers its address.
-pub(super) fn serve_apart(
-    shutdown: &Shutdown,
-    partner: &PartnerConfig,
-    tcp: TcpArrivals,
-    routes: Router,
-) -> Result<SocketAddr, Failure> {
+/// The partners' own listener, over TLS.
+pub(super) fn over_tls(partner: &PartnerConfig, tcp: TcpArrivals) -> Result<TlsListener, Failure> {
     let (Some(certificate), Some(key), Some(client_ca)) =
         (&partner.tls_certificate_file, &partner.tls_key_file, &partner.client_ca_file)
     else {
@@ -327,10 +298,7 @@ pub(super) fn serve_apart(
     };
     let files = TlsFiles { certificate: certificate.clone(), key: key.clone(), client_ca: client_ca.clone() };
     let tls = server_config(&files).map_err(ListenerError)?;
-    let listener = TlsListener::new(tcp, tls);
-    let addr = listener.addr()?;
-    super::serve_until(shutdown, listener, edge::with_typed_refusals(routes));
-    Ok(addr)
+    Ok(TlsListener::new(tcp, tls))
 }
 
 /// Counts what waits and what was given up, for those who watch the metrics.

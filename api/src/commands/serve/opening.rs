@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cross_border::index::ReferralIndex;
-use event_log::port::{LogFault, ReadError};
+use event_log::port::{EventLog, LogFault, ReadError};
 use event_log::vault::SubjectVault;
 use projections::ReadModels;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
+use super::guarded;
 use crate::commands::Failure;
 use crate::config::{Config, LogEngine};
 use crate::data_dir::DataDir;
 use crate::log::OpenedLog;
+use crate::origin::bar::Bar;
 use crate::origin::{self, CheckError, Estranged};
 
 /// How long a start waits for the read models to catch up before it serves anyway.
@@ -28,9 +30,18 @@ const LOOKS: u32 = 3;
 /// What a server works with.
 pub(super) struct Opened {
     pub(super) log: OpenedLog,
+    /// Between the log and everybody who works with it.
+    pub(super) bar: Bar,
     pub(super) vault: Arc<SubjectVault>,
     pub(super) models: ReadModels,
     pub(super) index: ReferralIndex,
+}
+
+impl Opened {
+    /// The log as everybody works with it.
+    pub(super) fn port(&self) -> Arc<dyn EventLog> {
+        guarded::log(&self.log, &self.bar)
+    }
 }
 
 /// Opens the log, the vault, the read models and the index.
@@ -51,7 +62,7 @@ pub(super) async fn open(dir: &DataDir, config: &Config) -> Result<Opened, Failu
         Ok((vault, models, dir.open_index(&config)?))
     });
     let (vault, models, index) = opened.await??;
-    Ok(Opened { log, vault, models, index })
+    Ok(Opened { log, bar: Bar::default(), vault, models, index })
 }
 
 /// Opens the log; servers that are not there yet are waited for.

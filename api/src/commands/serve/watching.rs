@@ -1,39 +1,87 @@
-//! Readiness follows the log and what is built from it.
+//! Readiness follows the log and what is built from it, and the bar comes down where they do not belong together.
+//!
+//! A log that was restored from an older backup, or exchanged for another, under a node that serves is noticed by what
+//! follows it, by new connections to it, and by a look at the log itself. A look asks whose log it is, because a
+//! connection may outlive the servers that it led to; and whether the log still holds the event that the read models
+//! end with, and the one that they ended with at the look before. Between the moment at which such a log answers and
+//! the bar lie at most [`LOOK_EVERY`] and the time of one look: five reads, each of `log.eventstore.timeout_ms` at the
+//! very most, and of milliseconds where the servers are well. A look before each append would leave no such time, and
+//! cost three reads for every command.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use cross_border::index::ReferralIndex;
-use event_log::eventstore::LogHealth;
-use event_log::port::LogFault;
-use projections::{FollowerState, ReadModels};
+use event_log::eventstore::{EventStoreLog, LogHealth};
+use event_log::port::{EventLog, LogFault, ReadError};
+use projections::{FollowerState, LastEvent, ReadModels};
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use crate::admin::Readiness;
 use crate::log::OpenedLog;
-use crate::origin::still_holds;
+use crate::origin::bar::{Bar, Barred};
+use crate::origin::{self, CheckError, Estranged};
 use crate::shutdown::Shutdown;
 
-/// How long to wait before it is looked again whether a log that came back is still the one it was.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
-/// How often it must be found to be another one before that is believed: servers that have just come back may for a
-/// moment not show all that they have.
+/// How often it is looked whether the log is still the one it was; also when it comes back.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How often it must be found to be another one before that is believed for good: servers that have just come back may
+/// for a moment not show all that they have. The bar is down from the first time on.
 const LOOKS: u32 = 3;
 
+/// What is watched, and what follows from it.
+pub(super) struct Watched {
+    pub(super) models: ReadModels,
+    pub(super) index: ReferralIndex,
+    pub(super) bar: Bar,
+    /// Whether this node may do what one node does for all.
+    pub(super) fit: Arc<watch::Sender<bool>>,
+    /// Of the read models and of the index.
+    pub(super) states: [watch::Receiver<FollowerState>; 2],
+    /// Ends the answers that have no end, once the bar is down for good.
+    pub(super) streams: CancellationToken,
+}
+
+/// Begins to watch the followers and the log.
+pub(super) fn start(shutdown: &Shutdown, readiness: &Readiness, log: &OpenedLog, watched: Watched) {
+    for (condition, state) in ["projections", "referrals"].into_iter().zip(&watched.states) {
+        follower(shutdown, readiness, (&watched.fit, &watched.bar), condition, state.clone());
+    }
+    let OpenedLog::EventStore(cluster) = log else {
+        // It is there, or the server does not start, and nobody exchanges a file that this process has open.
+        readiness.set("log", Ok(()));
+        return;
+    };
+    let health = cluster.store().health();
+    let record = Arc::clone(cluster.store()) as Arc<dyn Record>;
+    let looking = Looking { record, log: log.port(), watched, before: None, found_other: 0, unlooked: None };
+    let watch = looking.watch(health, readiness.clone(), shutdown.token());
+    shutdown.spawn_named("log-watch", watch);
+}
+
 /// A condition that holds while a follower runs: one that stands before an event, or before a fault of the log, makes
-/// the node unready, and no longer `fit` to do what one node does for all.
-pub(super) fn follower(
+/// the node unready, and no longer fit to do what one node does for all. A fault of the log lets the bar down too.
+fn follower(
     shutdown: &Shutdown,
     readiness: &Readiness,
-    fit: &Arc<watch::Sender<bool>>,
+    (fit, bar): (&Arc<watch::Sender<bool>>, &Bar),
     condition: &'static str,
     mut state: watch::Receiver<FollowerState>,
 ) {
-    let (readiness, fit, token) = (readiness.clone(), Arc::clone(fit), shutdown.token());
+    let (readiness, fit, bar, token) = (readiness.clone(), Arc::clone(fit), bar.clone(), shutdown.token());
     shutdown.spawn_named(format!("{condition}-watch"), async move {
         loop {
-            let holds = holds(&state.borrow_and_update());
+            let (holds, barred) = {
+                let state = state.borrow_and_update();
+                (holds(&state), barred(&state))
+            };
+            if let Some(barred) = barred {
+                bar.lower(&barred);
+            }
             if holds.is_err() {
                 fit.send_replace(false);
             }
@@ -55,103 +103,166 @@ fn holds(state: &FollowerState) -> Result<(), String> {
     }
 }
 
-/// The condition `log`: a log in a file is there or the server does not start; a shared one comes and goes.
-///
-/// One that comes back may have been restored from a backup meanwhile. Where it does not hold any more what this node
-/// shows, the node stops: started again it shows nothing, and says why.
-pub(super) fn log(
-    shutdown: &Shutdown,
-    readiness: &Readiness,
-    log: &OpenedLog,
-    models: ReadModels,
-    index: ReferralIndex,
-) {
-    let OpenedLog::EventStore(cluster) = log else {
-        readiness.set("log", Ok(()));
-        return;
-    };
-    let (mut health, port) = (cluster.store().health(), log.port());
-    let (readiness, token, shutdown_of_task) = (readiness.clone(), shutdown.token(), shutdown.clone());
-    shutdown.spawn_named("log-watch", async move {
-        let (mut certain, mut found_other) = (true, 0);
-        loop {
-            let state = told(&health.borrow_and_update());
-            if state.is_err() {
-                certain = false;
-            } else if !certain {
-                match still_holds(port.as_ref(), &models, &index).await {
-                    Ok(Ok(())) => (certain, found_other) = (true, 0),
-                    Ok(Err(estranged)) if found_other + 1 < LOOKS => {
-                        found_other += 1;
-                        tracing::warn!("The log came back, and is looked at again: {estranged}");
-                    }
-                    Ok(Err(estranged)) => {
-                        readiness.set("log", Err(estranged.short().to_owned()));
-                        tracing::error!("Stopping, because the log is not what it was: {estranged}");
-                        shutdown_of_task.begin();
-                        return;
-                    }
-                    Err(error) => tracing::warn!(error = %error, "The log came back and cannot be looked at yet"),
-                }
-            }
-            if certain || state.is_err() {
-                readiness.set("log", state);
-            }
-            tokio::select! {
-                () = token.cancelled() => return,
-                changed = health.changed() => if changed.is_err() { return },
-                () = sleep(LOOK_AGAIN), if !certain => {}
-            }
-        }
-    });
-}
-
-/// What may be told of a shared log: the name of the fault. Its text may name servers and is in our log.
-fn told(health: &LogHealth) -> Result<(), String> {
-    match health {
-        LogHealth::Ready => Ok(()),
-        LogHealth::Unready(fault) => Err(of_fault(fault)),
+/// Why a follower's state lets the bar down. One that stands before an event does not: the log is the one it was.
+fn barred(state: &FollowerState) -> Option<Barred> {
+    match *state {
+        FollowerState::Running | FollowerState::Halted { .. } => None,
+        FollowerState::Faulted { code, .. } => Barred::by_fault(code),
     }
 }
 
+/// Says whose log lies on the servers.
+#[async_trait]
+trait Record: Send + Sync {
+    /// See [`EventStoreLog::confirm_installation`].
+    async fn confirm(&self) -> Result<Result<(), LogFault>, LogFault>;
+}
+
+#[async_trait]
+impl Record for EventStoreLog {
+    async fn confirm(&self) -> Result<Result<(), LogFault>, LogFault> {
+        self.confirm_installation().await
+    }
+}
+
+/// Looks at a shared log, which comes and goes, and may be another one when it comes back.
+struct Looking {
+    record: Arc<dyn Record>,
+    log: Arc<dyn EventLog>,
+    watched: Watched,
+    /// What the read models ended with at the last look that found all well.
+    before: Option<LastEvent>,
+    /// Looks in a row that found another log, or a fault in it.
+    found_other: u32,
+    /// Why the last look saw nothing.
+    unlooked: Option<String>,
+}
+
+impl Looking {
+    /// The condition `log`, and all that goes with the bar.
+    async fn watch(mut self, mut health: watch::Receiver<LogHealth>, readiness: Readiness, stop: CancellationToken) {
+        let mut news = self.watched.bar.news();
+        loop {
+            let seen = health.borrow_and_update().clone();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.look(&seen) => {}
+                // A look at a log that has gone takes long; what is told must not wait for it.
+                changed = health.changed() => if changed.is_err() { return } else { continue },
+            }
+            // What the look itself did to the bar needs no other look; what others do from here on does.
+            news.mark_unchanged();
+            readiness.set("log", self.settle(&seen));
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = health.changed() => if changed.is_err() { return },
+                changed = news.changed() => if changed.is_err() { return },
+                () = sleep(LOOK_EVERY) => {}
+            }
+        }
+    }
+
+    /// Compares a log that can be used with what is shown, and moves the bar.
+    async fn look(&mut self, health: &LogHealth) {
+        let bar = self.watched.bar.clone();
+        if let LogHealth::Unready(fault) = health {
+            if let Some(barred) = Barred::turned_away(fault) {
+                bar.lower(&barred);
+            }
+            return;
+        }
+        if bar.barred().is_some_and(|barred| barred.is_certain()) {
+            return;
+        }
+        let compared = self.compare().await;
+        self.unlooked = None;
+        self.found_other = if matches!(compared, Ok(Ok(()))) { 0 } else { self.found_other.saturating_add(1) };
+        match compared {
+            Ok(Ok(())) => bar.lift(),
+            Ok(Err(estranged)) => {
+                tracing::warn!("The log is not what it was: {estranged}");
+                // The record of somebody else is not there for a moment only.
+                let of_others =
+                    matches!(estranged, Estranged::Exchanged { fault: LogFault::ForeignInstallation { .. } });
+                // A reader that has stopped before a fault is another witness.
+                let stopped = bar.barred().is_some_and(|barred| barred.is_final());
+                let believed = of_others || stopped || self.found_other >= LOOKS;
+                let barred = if believed { Barred::estranged(&estranged) } else { Barred::doubted(&estranged) };
+                bar.lower(&barred);
+            }
+            Err(CheckError::Read(ReadError::Fault(fault))) => self.unseen(&bar, &fault),
+            Err(error) => {
+                // Nothing that says anything about the log.
+                self.found_other = 0;
+                tracing::warn!(error = %error, "The log cannot be looked at now");
+                self.unlooked = Some("it cannot be looked at now; this node keeps trying".to_owned());
+            }
+        }
+    }
+
+    /// The log could not be read for this.
+    fn unseen(&mut self, bar: &Bar, fault: &LogFault) {
+        tracing::warn!(log.fault = fault.code(), "The log cannot be looked at now: {fault}");
+        self.unlooked = Some(of_fault(fault));
+        if fault.passes_by_itself() {
+            self.found_other = 0;
+        }
+        let lasting = (self.found_other >= LOOKS).then(|| Barred::by_fault(fault.code())).flatten();
+        if let Some(barred) = Barred::turned_away(fault).or(lasting) {
+            bar.lower(&barred);
+        }
+    }
+
+    /// Whether the log is of this installation, and holds what is shown now, and what was shown before: that something
+    /// was taken in from another log meanwhile is seen by the latter.
+    async fn compare(&mut self) -> Result<Result<(), Estranged>, CheckError> {
+        if let Err(fault) = self.record.confirm().await.map_err(ReadError::from)? {
+            return Ok(Err(Estranged::Exchanged { fault }));
+        }
+        let Watched { models, index, .. } = &self.watched;
+        if let Some(before) = &self.before
+            && let Err(estranged) = origin::holds(self.log.as_ref(), before).await?
+        {
+            return Ok(Err(estranged));
+        }
+        let last = {
+            let models = models.clone();
+            spawn_blocking(move || models.last_event()).await??
+        };
+        let compared = origin::still_holds(self.log.as_ref(), models, index).await?;
+        if compared.is_ok() {
+            self.before = last.or_else(|| self.before.take());
+        }
+        Ok(compared)
+    }
+
+    /// What is told of the log now, that is, what is the matter at present; and who may work.
+    fn settle(&self, health: &LogHealth) -> Result<(), String> {
+        let Watched { bar, fit, states, streams, .. } = &self.watched;
+        let barred = bar.barred();
+        // Asked under the lock that whoever watches a follower takes after it has stopped.
+        fit.send_if_modified(|fit| {
+            let is_fit = barred.is_none() && states.iter().all(|state| *state.borrow() == FollowerState::Running);
+            std::mem::replace(fit, is_fit) != is_fit
+        });
+        match (barred, health) {
+            (Some(barred), _) if barred.is_final() => {
+                streams.cancel();
+                Err(barred.to_string())
+            }
+            (Some(barred), LogHealth::Unready(fault)) if barred.code() == fault.code() => Err(barred.to_string()),
+            (_, LogHealth::Unready(fault)) => Err(of_fault(fault)),
+            (Some(barred), LogHealth::Ready) => Err(barred.to_string()),
+            (None, LogHealth::Ready) => self.unlooked.clone().map_or(Ok(()), Err),
+        }
+    }
+}
+
+/// What may be told of a shared log: the name of the fault. Its text may name servers and is in our log.
 fn of_fault(fault: &LogFault) -> String {
     let next = if fault.passes_by_itself() { "this node keeps trying" } else { "somebody has to mend it" };
     format!("{}; {next}", fault.code())
 }
 
 #[cfg(test)]
-mod tests {
-    use domain::envelope::Position;
-    use projections::FollowerState::{Faulted, Halted, Running};
-
-    use super::*;
-
-    #[test]
-    fn what_is_told_names_no_server_and_quotes_no_event() {
-        let reason = || "192.0.2.1 said 张三".to_owned();
-        let halted = Halted { position: Position::new(7), reason: reason() };
-        assert_eq!(holds(&Running), Ok(()));
-        assert_eq!(holds(&halted), Err("halted at position 7".to_owned()));
-        let faulted = Faulted { code: "LOG_TRUNCATED", reason: reason() };
-        assert_eq!(holds(&faulted), Err("stopped, the log has a fault: LOG_TRUNCATED".to_owned()));
-        assert_eq!(told(&LogHealth::Ready), Ok(()));
-        let unready = told(&LogHealth::Unready(LogFault::Unreachable { last: reason() }));
-        assert_eq!(unready, Err("LOG_UNREACHABLE; this node keeps trying".to_owned()));
-        assert!(told(&LogHealth::Unready(LogFault::NotInstalled)).is_err_and(|told| told.contains("mend")));
-    }
-
-    #[tokio::test]
-    async fn a_follower_that_stops_makes_the_node_unready_and_unfit() {
-        let (shutdown, readiness) = (Shutdown::new(), Readiness::expecting(&["projections"]));
-        let fit = Arc::new(watch::Sender::new(true));
-        let (announce, state) = watch::channel(Running);
-        follower(&shutdown, &readiness, &fit, "projections", state);
-        let mut told = fit.subscribe();
-        announce.send_replace(Halted { position: Position::new(3), reason: String::new() });
-        told.wait_for(|fit| !fit).await.unwrap();
-        // Set right behind it, on the one thread of this test.
-        tokio::task::yield_now().await;
-        assert_eq!(readiness.report().conditions["projections"], "halted at position 3");
-        shutdown.drain(Duration::from_secs(10)).await.unwrap();
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use domain::envelope::{Position, RecordedEvent, Revision};
 use domain::id::StreamId;
-use event_log::digest::{LogDigest, event_digest};
+use event_log::digest::{ContentDigest, DIGEST_BYTES, LogDigest, event_digest};
 use event_log::port::ReadError;
 use event_log::verify::{Decode, FINDINGS_MAX, Finding, VerifyReport};
 use serde::de::IgnoredAny;
@@ -18,7 +18,7 @@ use crate::log::AnyReader;
 const PAGE_EVENTS: u32 = 8_192;
 
 /// Checks everything up to the newest event of the moment it is called; `progress` is told which position is done, of
-/// which. Memory: the name of each stream. Blocks.
+/// which. Memory: the name of each stream, and a hundred bytes. Blocks.
 ///
 /// # Errors
 /// The log cannot be reached. What is wrong with it is a finding, not an error.
@@ -45,12 +45,14 @@ pub(super) fn verify(
                 continue;
             }
             Err(ReadError::Fault(fault)) if !fault.passes_by_itself() => {
+                walk.incomplete = true;
                 walk.find(None, format!("nothing behind position {} can be read: {fault}", number(walk.last)));
                 break;
             }
             Err(error) => return Err(error),
         };
         if page.events.is_empty() {
+            walk.incomplete = true;
             walk.find(None, format!("nothing behind position {} is given, up to {bound}", number(walk.last)));
             break;
         }
@@ -68,11 +70,18 @@ fn number(position: Option<Position>) -> u64 {
     position.map_or(0, Position::get)
 }
 
+/// What is known of a stream so far.
+struct Stream {
+    /// Its newest revision; `None` where an event of it may be among those that cannot be read.
+    newest: Option<Revision>,
+    /// Over its events.
+    digest: LogDigest,
+}
+
 struct Walk<'a> {
     decode: &'a Decode<'a>,
     last: Option<Position>,
-    /// The newest revision of each stream; `None` where an event of it may be among those that cannot be read.
-    newest: HashMap<StreamId, Option<Revision>>,
+    streams: HashMap<StreamId, Stream>,
     /// Some event could not be read, so a stream may seem to begin later than it does.
     incomplete: bool,
     events: u64,
@@ -86,7 +95,7 @@ impl<'a> Walk<'a> {
         Self {
             decode,
             last: None,
-            newest: HashMap::new(),
+            streams: HashMap::new(),
             incomplete: false,
             events: 0,
             digest: LogDigest::new(),
@@ -116,17 +125,18 @@ impl<'a> Walk<'a> {
         self.add(Finding { position: Some(position), stream: None, revision: None, what: what.to_owned() });
         self.last = Some(position);
         self.incomplete = true;
-        self.newest.values_mut().for_each(|newest| *newest = None);
+        self.streams.values_mut().for_each(|stream| stream.newest = None);
     }
 
     fn event(&mut self, event: &RecordedEvent) {
         self.events = self.events.saturating_add(1);
-        self.digest.push(&event_digest(event));
+        let digest = event_digest(event);
+        self.digest.push(&digest);
         if Some(event.position) <= self.last {
             self.find(Some(event), format!("it stands behind position {}", number(self.last)));
         }
         self.last = self.last.max(Some(event.position));
-        self.order(event);
+        self.order(event, &digest);
         if let Err(error) = serde_json::from_str::<IgnoredAny>(&event.payload) {
             self.find(Some(event), format!("its payload is not JSON: {error}"));
         } else if let Err(what) = (self.decode)(event) {
@@ -137,8 +147,17 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn order(&mut self, event: &RecordedEvent) {
-        let expected = match self.newest.insert(event.stream.clone(), Some(event.revision)) {
+    fn order(&mut self, event: &RecordedEvent, digest: &[u8; DIGEST_BYTES]) {
+        let before = if let Some(stream) = self.streams.get_mut(&event.stream) {
+            stream.digest.push(digest);
+            Some(stream.newest.replace(event.revision))
+        } else {
+            let mut stream = Stream { newest: Some(event.revision), digest: LogDigest::new() };
+            stream.digest.push(digest);
+            self.streams.insert(event.stream.clone(), stream);
+            None
+        };
+        let expected = match before {
             Some(Some(newest)) => newest.next(),
             None if !self.incomplete => Revision::FIRST,
             Some(None) | None => return,
@@ -148,12 +167,26 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// The digest of what the log holds, whatever its order; `None` when some of that could not be read.
+    fn content_digest(&self) -> Option<[u8; DIGEST_BYTES]> {
+        if self.incomplete {
+            return None;
+        }
+        let mut streams: Vec<(&str, &Stream)> =
+            self.streams.iter().map(|(name, stream)| (name.as_str(), stream)).collect();
+        streams.sort_unstable_by_key(|(name, _)| *name);
+        let mut digest = ContentDigest::new();
+        streams.iter().for_each(|(name, stream)| digest.push(name, &stream.digest));
+        Some(digest.value())
+    }
+
     fn into_report(self, head: Option<Position>) -> VerifyReport {
         VerifyReport {
             events: self.events,
-            streams: u64::try_from(self.newest.len()).unwrap_or(u64::MAX),
+            streams: u64::try_from(self.streams.len()).unwrap_or(u64::MAX),
             head,
             log_digest: self.digest.value(),
+            content_digest: self.content_digest(),
             findings: self.findings,
             findings_total: self.findings_total,
         }
@@ -219,6 +252,29 @@ mod tests {
         assert_eq!(report.findings_total, 1);
         assert_eq!((report.findings[0].position, report.findings[0].revision), (Some(Position::new(2)), Some(1)));
         assert!(report.findings[0].what.contains("why"));
+    }
+
+    #[test]
+    fn another_order_of_streams_is_another_order_digest_and_the_same_content_digest() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let events = runtime.block_on(async { filled().await.read_all(None, 9).await.unwrap().events });
+        let [first, second, other, third] = <[RecordedEvent; 4]>::try_from(events).unwrap();
+        let digests = |walked: &[&RecordedEvent]| {
+            let mut walk = Walk::new(&readable);
+            walked.iter().for_each(|event| walk.event(event));
+            let report = walk.into_report(None);
+            (report.log_digest, report.content_digest.unwrap())
+        };
+        let here = digests(&[&first, &second, &other, &third]);
+        let elsewhere = digests(&[&other, &first, &second, &third]);
+        assert_ne!(here.0, elsewhere.0);
+        assert_eq!(here.1, elsewhere.1);
+        assert_ne!(here.1, digests(&[&first, &second, &third]).1);
+
+        let mut walk = Walk::new(&readable);
+        walk.event(&first);
+        walk.damaged(second.position, "torn");
+        assert_eq!(walk.into_report(None).content_digest, None, "what cannot be read is in no digest");
     }
 
     #[test]

@@ -100,6 +100,8 @@ pub struct VaultNodeConfig {
     pub standby_required: bool,
     /// Longest time of one request to the standby.
     pub standby_timeout_ms: u64,
+    /// On a standby whose word it takes as its primary's: names of hosts in their certificates.
+    pub mirror_clients: Vec<String>,
 }
 
 impl VaultNodeConfig {
@@ -122,6 +124,7 @@ impl Default for VaultNodeConfig {
             standby: None,
             standby_required: true,
             standby_timeout_ms: 2_000,
+            mirror_clients: Vec::new(),
         }
     }
 }

@@ -83,7 +83,10 @@ fn what_a_cluster_needs_is_asked_for() {
         ("esdb://", false),
         ("esdb://?tls=false", false),
         ("esdb://admin:changeit@a:2113", false),
-        ("esdb://a:2113?userCertFile=a@b", true),
+        ("esdb://a:2113?connectionName=a@b", true),
+        ("esdb://a:2113?userCertFile=a.pem", false),
+        ("esdb://a:2113?tsl=false", false),
+        ("esdb://a:2113?tls=ture", false),
     ] {
         let refused = refused(|c| c.log.eventstore.connection = Some(connection.to_owned()));
         assert_eq!(refused, if good { None } else { key("connection") }, "{connection}");
@@ -91,6 +94,22 @@ fn what_a_cluster_needs_is_asked_for() {
     assert_eq!(refused(|c| c.log.eventstore.password_file = Some("p".into())), key("password_file"));
     assert_eq!(refused(|c| c.log.eventstore.user = Some(" ".to_owned())), key("user"));
     assert_eq!(refused(|c| c.log.eventstore.client_key_file = Some("k".into())), key("client_cert_file"));
+}
+
+#[test]
+fn an_unknown_parameter_of_the_connection_string_is_told_with_its_key_and_its_source() {
+    let text = CLUSTER.replace("b:2113", "b:2113?tsl=true");
+    let config = load(Some(&text), &[], &[]).unwrap();
+    let refused = config.refused();
+    let [error] = refused.as_slice() else { panic!("{refused:?}") };
+    let ConfigError::Invalid { key, place, reason } = error else { panic!("{error}") };
+    assert_eq!(key, "log.eventstore.connection");
+    assert!(!place.is_empty() && error.to_string().contains(place.as_str()), "{error}");
+    assert!(reason.contains("`tsl`") && reason.contains("tlsVerifyCert"), "{reason}");
+    // A file that the string names and the settings beside it name as well.
+    let twice = format!("{}ca_file = \"/ca.pem\"\n", CLUSTER.replace("b:2113", "b:2113?tlsCaFile=/a.pem"));
+    let refused = load(Some(&twice), &[], &[]).unwrap().refused();
+    assert!(matches!(refused.as_slice(), [error] if error.to_string().contains("`tlsCaFile`")), "{refused:?}");
 }
 
 #[test]

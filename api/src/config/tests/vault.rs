@@ -99,8 +99,34 @@ fn a_vault_node_lets_nobody_in_without_a_certificate_but_from_this_machine() {
     for (change, key) in cases {
         assert_eq!(refused(served(), change).as_deref(), Some(key));
     }
+    let alone = |c: &mut Config| {
+        c.vault_node.role = VaultRole::Standby;
+        c.vault_node.standby = None;
+    };
+    assert_eq!(refused(served(), alone).as_deref(), Some("vault_node.mirror_clients"), "nobody unless named");
     let open = refused(Config::default(), |c| c.vault_node.listen = "0.0.0.0:8460".parse().unwrap());
     assert_eq!(open.as_deref(), Some("vault_node.client_ca_file"));
+}
+
+#[test]
+fn a_standby_names_those_whose_word_it_takes() {
+    const STANDBY: &str = "[vault_node]\nlisten = \"0.0.0.0:8460\"\nrole = \"standby\"\n\
+                           mirror_clients = [\"vault-1\", \"10.0.0.7\"]\n\
+                           client_ca_file = \"ca.pem\"\ncert_file = \"vault.crt\"\nkey_file = \"vault.key\"\n";
+    let standby = load(Some(STANDBY), &[], &[]).unwrap();
+    assert_eq!(standby.vault_node.mirror_clients, ["vault-1", "10.0.0.7"]);
+    assert_eq!(refused(standby.clone(), |_| {}), None);
+    assert_eq!(refused(served(), |c| c.vault_node.mirror_clients = vec!["vault-2".to_owned()]), None);
+    let cases: [Case; 3] = [
+        (|c| c.vault_node.mirror_clients.clear(), "vault_node.mirror_clients"),
+        (|c| c.vault_node.mirror_clients.push("https://vault-1".to_owned()), "vault_node.mirror_clients"),
+        (|c| c.vault_node.mirror_clients.push(String::new()), "vault_node.mirror_clients"),
+    ];
+    for (change, key) in cases {
+        assert_eq!(refused(standby.clone(), change).as_deref(), Some(key));
+    }
+    let unasked = |c: &mut Config| c.vault_node.mirror_clients = vec!["vault-1".to_owned()];
+    assert_eq!(refused(Config::default(), unasked).as_deref(), Some("vault_node.mirror_clients"));
 }
 
 #[test]

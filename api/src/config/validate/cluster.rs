@@ -1,18 +1,24 @@
 //! What the sections `log.eventstore` and `node` must satisfy, and what in them looks like a mistake.
 
+use std::sync::Arc;
+
+use event_log::eventstore::EventStoreOptions;
+use event_log::port::LogFault;
+
 use super::{Faults, Rule, Warning, chosen, invalid};
 use crate::config::origins::Fault;
 use crate::config::{Config, EventStoreConfig, LogEngine, NODE_NAME_CHARS_MAX, NodeConfig};
 
 /// How a connection string begins: one node, or a name behind which all of them are found.
 const SCHEMES: [&str; 2] = ["esdb://", "esdb+discover://"];
+const CONNECTION: &str = "log.eventstore.connection";
 
 /// Checks both sections.
 pub(super) fn check(config: &Config, faults: &mut Faults) {
     let cluster = &config.log.eventstore;
     if config.log.engine == LogEngine::EventStoreDb && cluster.connection.is_none() {
         let reason = "is missing, and log.engine is `eventstoredb`: name the cluster, as in esdb+discover://host:2113";
-        faults.refuse_beside("log.eventstore.connection", "log.engine", reason);
+        faults.refuse_beside(CONNECTION, "log.engine", reason);
     }
     eventstore(cluster, faults);
     node(&config.node, faults);
@@ -21,7 +27,7 @@ pub(super) fn check(config: &Config, faults: &mut Faults) {
 fn eventstore(cluster: &EventStoreConfig, faults: &mut Faults) {
     faults.within("log.eventstore.timeout_ms", cluster.timeout_ms, 100..=600_000);
     if let Some(connection) = &cluster.connection {
-        faults.keep(connection_string(connection));
+        faults.keep(connection_string(connection).and_then(|()| read(cluster, connection)));
     }
     if cluster.user.as_ref().is_some_and(|user| user.trim().is_empty()) {
         faults.refuse("log.eventstore.user", "is empty");
@@ -36,20 +42,32 @@ fn eventstore(cluster: &EventStoreConfig, faults: &mut Faults) {
 }
 
 fn connection_string(connection: &str) -> Result<(), Fault> {
-    const KEY: &str = "log.eventstore.connection";
     let Some(rest) = SCHEMES.iter().find_map(|scheme| connection.strip_prefix(scheme)) else {
-        return Err(invalid(KEY, "does not begin with `esdb://` or `esdb+discover://`"));
+        return Err(invalid(CONNECTION, "does not begin with `esdb://` or `esdb+discover://`"));
     };
     let hosts = rest.split(['/', '?']).next().unwrap_or_default();
     if hosts.is_empty() {
-        return Err(invalid(KEY, "names no host"));
+        return Err(invalid(CONNECTION, "names no host"));
     }
     if hosts.contains('@') {
         let reason = "holds a name and a password: put the name into log.eventstore.user, and the password into a \
                       file (log.eventstore.password_file) or into BAYCASE_EVENTSTORE_PASSWORD";
-        return Err(invalid(KEY, reason));
+        return Err(invalid(CONNECTION, reason));
     }
     Ok(())
+}
+
+/// Has the string read by the store itself, so that nothing is let pass here that a server does not start with.
+fn read(cluster: &EventStoreConfig, connection: &str) -> Result<(), Fault> {
+    let options = EventStoreOptions {
+        ca_file: cluster.ca_file.clone(),
+        client_cert: cluster.client_cert_file.clone().zip(cluster.client_key_file.clone()),
+        ..EventStoreOptions::new(connection.to_owned(), Arc::new(crate::clock::now))
+    };
+    options.check().map_err(|fault| match fault {
+        LogFault::Settings { what } => invalid(CONNECTION, format!("cannot be used: {what}")),
+        other => invalid(CONNECTION, format!("cannot be used: {other}")),
+    })
 }
 
 fn node(node: &NodeConfig, faults: &mut Faults) {

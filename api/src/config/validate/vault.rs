@@ -1,5 +1,7 @@
 //! What the sections `vault` and `vault_node` must satisfy, and what in them looks like a mistake.
 
+use rustls::pki_types::ServerName;
+
 use super::{Faults, Rule, Warning, chosen, http_url, invalid, is_this_machine};
 use crate::config::origins::Fault;
 use crate::config::{Config, LogEngine, VaultConfig, VaultNodeConfig, VaultRole};
@@ -54,6 +56,21 @@ fn node(node: &VaultNodeConfig, faults: &mut Faults) {
         faults.refuse("vault_node.standby", "is set, and this vault node is a standby itself");
     }
     faults.keep(address("vault_node.standby", node.standby.as_deref(), files));
+    mirror_clients(node, some, faults);
+}
+
+/// Checks the names of those whom a standby believes. The primary may have them too: it is a standby some day.
+fn mirror_clients(node: &VaultNodeConfig, has_certificates: bool, faults: &mut Faults) {
+    let key = "vault_node.mirror_clients";
+    if let Some(name) = node.mirror_clients.iter().find(|name| ServerName::try_from(name.as_str()).is_err()) {
+        faults.refuse(key, format!("holds `{name}`, which is no name of a host and no address"));
+    }
+    if node.role == VaultRole::Standby && has_certificates && node.mirror_clients.is_empty() {
+        faults.refuse(key, "is empty, so that nobody may bring this standby keys: name its primary's certificate");
+    }
+    if !has_certificates && !node.mirror_clients.is_empty() {
+        faults.refuse(key, "is of no use without certificates: on this machine alone nobody is asked for a name");
+    }
 }
 
 /// Checks the address of a vault node, which is spoken to with certificates unless it is on this machine.

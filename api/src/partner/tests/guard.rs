@@ -5,10 +5,9 @@ use axum::http::{Method, Request, StatusCode};
 use cross_border::exchange::{Digest, RefusalCode};
 use serde_json::json;
 
-use crate::config::LimitsConfig;
 use crate::edge::EdgeLimits;
 use crate::partner::testing::{GUANGDONG, HOST, House, MACAO, Reply, signing_key, stalled, with_certificate};
-use crate::partner::{GRAPHQL_PATH, PartnerEdge};
+use crate::partner::{GRAPHQL_PATH, PartnerEdge, PartnerRate};
 
 const WHO: &str = "{ serverInfo { council } }";
 
@@ -252,7 +251,7 @@ async fn a_council_without_known_certificates_comes_with_any_but_anothers() {
 
 #[tokio::test]
 async fn each_council_has_its_own_rate() {
-    let rate = LimitsConfig { requests_per_second: 1, burst: 1 };
+    let rate = PartnerRate { requests_per_minute: 60, burst: 1 };
     let house = House::with(PartnerEdge { rate, ..PartnerEdge::default() }, &[], &[]);
     // A forged request costs the council nothing.
     let forged = house.signed(&signing_key(GUANGDONG, 1), &Method::POST, GRAPHQL_PATH, who());
@@ -266,7 +265,7 @@ async fn each_council_has_its_own_rate() {
 
 #[tokio::test]
 async fn what_is_refused_behind_the_guard_says_whether_to_come_again() {
-    let rate = LimitsConfig { requests_per_second: 1, burst: 1 };
+    let rate = PartnerRate { requests_per_minute: 60, burst: 1 };
     let house = House::with(PartnerEdge { rate, ..PartnerEdge::default() }, &[], &[]);
     // The request is within the rate; what a document of a hundred selections costs beside it is not.
     let long = format!("{{ serverInfo {{ {} }} }}", "council ".repeat(99));

@@ -11,8 +11,10 @@ use cross_border::trust::jws::sign_detached;
 use cross_border::trust::{KeyId, PrivateKey, SigningKey, SuiteName};
 use serde_json::{Value, json};
 
-use crate::partner::refused;
+use crate::config::PartnerConfig;
+use crate::intake::{PACE_BYTES_MIN, PACE_EVERY};
 use crate::partner::testing::{GUANGDONG, HONG_KONG, council_id};
+use crate::partner::{PartnerEdge, refused};
 
 const GUIDE: &str = include_str!("../../../../cross-border/GUIDE.md");
 
@@ -157,6 +159,16 @@ fn the_header_of_the_first_answer_is_one() {
     let mut expected = header(Side::Target);
     expected.as_object_mut().unwrap().remove("previous");
     assert_eq!(shown, expected);
+}
+
+#[test]
+fn the_bounds_of_bodies_are_those_of_the_node() {
+    let (kibibytes, seconds) = (PACE_BYTES_MIN / 1_024, PACE_EVERY.as_secs());
+    assert_says(&format!("must bring {kibibytes} KiB in every {seconds} seconds"));
+    let PartnerEdge { bodies_max, files_max, .. } = PartnerEdge::default();
+    let (others, files) = (bodies_max / 2, files_max / 2);
+    assert_says(&format!("Of one council at most {files} requests for files, and {others} others, are under way"));
+    assert_says(&format!("({} usually)", PartnerConfig::default().requests_per_minute));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use event_log::vault::{MasterKey, OpenError, SharedOptions, SubjectVault};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::commands::Failure;
 use crate::config::TelemetryConfig;
 use crate::config::{VaultNodeConfig, VaultRole};
 use crate::metrics::Metrics;
@@ -44,13 +45,18 @@ pub(super) struct Served {
 impl Served {
     /// Serves the vault in `folder`, made where there is none.
     pub(super) fn start(folder: &Path, config: &VaultNodeConfig) -> Self {
+        Self::try_start(folder, config).unwrap()
+    }
+
+    /// The same, for what may be refused.
+    pub(super) fn try_start(folder: &Path, config: &VaultNodeConfig) -> Result<Self, Failure> {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let node = server::open(&folder.join("vault.sqlite"), config, true).unwrap();
         let shutdown = Shutdown::new();
         let metrics = Metrics::new(telemetry::resource(&TelemetryConfig::default())).unwrap();
         let serving = server::serve(&shutdown, config, Arc::clone(&node), &metrics);
-        let (addr, is_tls) = runtime.block_on(serving).unwrap();
-        Self { runtime, shutdown, node, addr, is_tls }
+        let (addr, is_tls) = runtime.block_on(serving)?;
+        Ok(Self { runtime, shutdown, node, addr, is_tls })
     }
 
     pub(super) fn url(&self) -> String {

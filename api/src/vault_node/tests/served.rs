@@ -15,13 +15,18 @@ use tower::ServiceExt as _;
 
 use super::kit::{config, standby_config, subject};
 use crate::config::VaultNodeConfig;
+use crate::vault_node::gate::Gate;
 use crate::vault_node::server::{open, router};
 use crate::vault_node::wire::{
-    BODY_BYTES_MAX, DESTROY, DESTROYED_SINCE, FIND, INSERT_MISSING, MIRROR_MERGE, MIRROR_ROWS,
+    BODY_BYTES_MAX, DESTROY, DESTROYED_SINCE, FIND, INSERT_MISSING, MIRROR_CHECK_VALUE, MIRROR_MERGE, MIRROR_ROWS,
 };
 
 fn routes(folder: &Path, config: &VaultNodeConfig) -> Router {
-    router(open(&folder.join("vault.sqlite"), config, true).unwrap())
+    routes_behind(folder, config, Gate::ThisMachine)
+}
+
+fn routes_behind(folder: &Path, config: &VaultNodeConfig, gate: Gate) -> Router {
+    router(open(&folder.join("vault.sqlite"), config, true).unwrap(), gate)
 }
 
 async fn ask(routes: &Router, path: &str, body: impl Into<Body>) -> (StatusCode, Value) {
@@ -100,6 +105,24 @@ async fn a_primary_is_no_copy_and_a_standby_takes_no_keys_of_nodes() {
     assert_eq!(code(&standby, FIND, r#"{"subjects":[]}"#).await.1, "NOT_IN_STEP", "its primary must say so");
 }
 
+#[tokio::test]
+async fn whoever_is_not_known_gets_nothing_at_the_mirror_and_the_rest_as_ever() {
+    for gate in [Gate::Closed, Gate::Named] {
+        let folder = tempfile::tempdir().unwrap();
+        let standby = routes_behind(folder.path(), &standby_config(), gate);
+        let forbidden = (StatusCode::FORBIDDEN, "MIRROR_FORBIDDEN".to_owned());
+        let row = json!({ "subject": subject("a"), "createdAt": 7, "key": { "wrapped": key() } });
+        let merge = json!({ "rows": [row], "inStepWith": null }).to_string();
+        assert_eq!(code(&standby, MIRROR_MERGE, merge).await, forbidden);
+        assert_eq!(code(&standby, MIRROR_ROWS, r#"{"after":null}"#).await, forbidden);
+        assert_eq!(code(&standby, MIRROR_CHECK_VALUE, r#"{"value":null}"#).await, forbidden);
+        let (_, body) = ask(&standby, MIRROR_ROWS, "").await;
+        let words = body["message"].as_str().unwrap();
+        assert!(words.contains("`vault_node.mirror_clients`"), "it says what to set: {words}");
+        assert_eq!(code(&standby, FIND, r#"{"subjects":[]}"#).await.1, "NOT_IN_STEP", "as ever");
+    }
+}
+
 /// Keeps what is logged.
 #[derive(Clone, Default)]
 struct Kept(Arc<Mutex<Vec<u8>>>);
@@ -115,15 +138,45 @@ impl Write for Kept {
     }
 }
 
+impl Kept {
+    /// Keeps what this thread logs for as long as the guard lives.
+    fn listen(&self) -> tracing::subscriber::DefaultGuard {
+        let writer = self.clone();
+        let log = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE);
+        tracing::subscriber::set_default(log.with_writer(move || writer.clone()).finish())
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn keys_that_a_standby_destroys_at_its_primarys_word_are_counted_in_the_log_and_not_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let standby = routes(folder.path(), &standby_config());
+    let kept = Kept::default();
+    let listening = kept.listen();
+    let dead = |which: &str| json!({ "subject": subject(which), "createdAt": 7, "key": { "destroyedAt": 9 } });
+    let live = json!({ "subject": subject("c"), "createdAt": 7, "key": { "wrapped": key() } });
+    let merge = json!({ "rows": [dead("a"), live, dead("b")], "inStepWith": null }).to_string();
+    assert_eq!(ask(&standby, MIRROR_MERGE, merge.clone()).await.0, StatusCode::OK);
+    let once = kept.text();
+    assert!(once.contains("Destroyed 2 keys here") && once.contains("of 3 it has sent"), "{once}");
+    ask(&standby, MIRROR_MERGE, merge).await;
+    assert_eq!(kept.text().matches("Destroyed").count(), 1, "what was destroyed before is none");
+    drop(listening);
+    for which in ["a", "b", "c"] {
+        assert!(!kept.text().contains(&subject(which).to_string()), "{which}");
+    }
+}
+
 #[tokio::test]
 async fn no_key_is_in_the_log_nor_in_a_refusal() {
     let folder = tempfile::tempdir().unwrap();
     let routes = routes(folder.path(), &config());
     let kept = Kept::default();
-    let writer = kept.clone();
-    let log =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
-    let listening = tracing::subscriber::set_default(log);
+    let listening = kept.listen();
     let insert = |subject: &str| json!({ "at": 7, "keys": [{ "subject": subject, "wrapped": key() }] }).to_string();
     ask(&routes, INSERT_MISSING, insert(&subject("a").to_string())).await;
     ask(&routes, FIND, json!({ "subjects": [subject("a")] }).to_string()).await;
@@ -131,7 +184,7 @@ async fn no_key_is_in_the_log_nor_in_a_refusal() {
     let (_, cut) = ask(&routes, INSERT_MISSING, insert(&subject("b").to_string()).replace("}]}", "")).await;
     ask(&routes, DESTROY, json!({ "subject": subject("a"), "at": 9 }).to_string()).await;
     drop(listening);
-    let logged = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+    let logged = kept.text();
     assert!(logged.contains("Destroyed the key") && logged.contains("Refused"), "{logged}");
     for text in [logged, refused.to_string(), cut.to_string()] {
         assert!(!text.contains(&key()) && !text.contains("5a5a") && !text.contains("90, 90"), "{text}");

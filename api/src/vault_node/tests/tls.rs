@@ -12,6 +12,7 @@ use crate::config::{VaultNodeConfig, VaultRole};
 use crate::partner::tls::TlsFiles;
 use crate::vault_node::LinkError;
 use crate::vault_node::remote::{RemoteKeys, RemoteOptions};
+use crate::vault_node::wire::FaultCode;
 
 /// An authority with the files of those it vouches for.
 struct Authority<'f> {
@@ -56,12 +57,18 @@ fn serving(files: &TlsFiles, base: VaultNodeConfig) -> VaultNodeConfig {
     }
 }
 
+/// A standby that takes the word of whoever shows one of these names.
+fn standby_of(files: &TlsFiles, primaries: &[&str]) -> VaultNodeConfig {
+    let mirror_clients = primaries.iter().map(|name| (*name).to_owned()).collect();
+    VaultNodeConfig { role: VaultRole::Standby, mirror_clients, ..serving(files, config()) }
+}
+
 #[test]
 fn keys_keep_the_contract_over_mutual_tls_with_a_standby() {
     let [certificates, one, two] = [(); 3].map(|()| tempfile::tempdir().unwrap());
     let ours = Authority::new(certificates.path(), "ours");
     let of_nodes = ours.files("127.0.0.1", &ours);
-    let standby = VaultNodeConfig { role: VaultRole::Standby, ..serving(&of_nodes, config()) };
+    let standby = standby_of(&of_nodes, &["127.0.0.1"]);
     let standby = Served::start(two.path(), &standby);
     let primary = VaultNodeConfig { standby: Some(standby.url()), ..serving(&of_nodes, config()) };
     let primary = Served::start(one.path(), &primary);
@@ -100,6 +107,44 @@ fn a_certificate_of_another_authority_opens_nothing() {
     let keys = remote(&served.url(), None, Some(ours.files("node-3.example.org", &ours)));
     keys.insert_missing(&[made("a", 1)], at(0)).unwrap();
     served.stop();
+}
+
+#[test]
+fn a_standby_takes_the_word_of_those_alone_whom_it_names() {
+    let [certificates, one, two] = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let ours = Authority::new(certificates.path(), "ours");
+    let of_standby = ours.files("127.0.0.1", &ours);
+    // A node of the API has a certificate of the same authority, and asks the vault like any other.
+    let cases: [(&str, &[&str], bool); 3] = [
+        ("node-1.example.org", &["vault-1.example.org"], false),
+        ("vault-1.example.org", &[], false),
+        ("vault-1.example.org", &["vault-9.example.org", "vault-1.example.org"], true),
+    ];
+    for (whose, named, is_let_in) in cases {
+        let standby = Served::start(two.path(), &standby_of(&of_standby, named));
+        let primary = ours.files(whose, &ours);
+        let primary = VaultNodeConfig { standby: Some(standby.url()), ..serving(&primary, config()) };
+        let primary = Served::start(one.path(), &primary);
+        match primary.step() {
+            Ok(()) => assert!(is_let_in && standby.node.is_in_step(), "{whose}, {named:?}"),
+            Err(fault) => {
+                assert!(!is_let_in && !standby.node.is_in_step(), "{whose}, {named:?}: {fault}");
+                assert_eq!(fault.code, FaultCode::StandbyUnavailable);
+                assert!(fault.message.contains("`vault_node.mirror_clients`"), "it says what to set: {fault}");
+            }
+        }
+        primary.stop();
+        standby.stop();
+    }
+}
+
+#[test]
+fn a_name_that_no_certificate_can_hold_keeps_a_vault_node_from_starting() {
+    let [certificates, folder] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let ours = Authority::new(certificates.path(), "ours");
+    let config = standby_of(&ours.files("127.0.0.1", &ours), &["https://vault-1"]);
+    let refused = Served::try_start(folder.path(), &config).err().unwrap().to_string();
+    assert!(refused.contains("`https://vault-1` in vault_node.mirror_clients"), "{refused}");
 }
 
 #[test]

@@ -7,16 +7,23 @@
 //! A key is destroyed when nothing needs it any more. Messages of ours that have not reached the partner could not be
 //! brought, nor could those of the partner that wait for others take effect, and what stands behind them in their lane
 //! would be held up. So the erasure waits for them, for a week at most; then a person is told, and may order it.
+//!
+//! Which other referrals need a file is asked of the index, and what the index does not show yet may need it too. So no
+//! file goes before the index shows all that the log holds; where it is late, the erasure is left to the next sweep.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use chrono::{Days, NaiveDate};
+use domain::complaint::Complaint;
 use domain::day::local_day;
 use domain::decider::Decider as _;
 use domain::envelope::Revision;
-use domain::id::SubjectId;
-use event_log::execute::{Done, Loaded};
+use domain::filing::Filing;
+use domain::id::{ComplaintId, SubjectId};
+use event_log::execute::{Done, Loaded, load};
 use event_log::port::CommandRef;
+use tokio::time::Instant;
 
 use super::nudge::is_working_time;
 use super::{ESCALATE_OWN_TO, Erasure};
@@ -31,6 +38,8 @@ use crate::referral::{Act, Referral, ReferralCommand, ReferralId, Transfer};
 
 /// Days for which an erasure that is due waits for messages of the referral.
 pub const ERASURE_WAITS_DAYS_MAX: u64 = 7;
+/// How long one sweep, or one order, waits in all for the index to show what the log holds.
+pub const INDEX_WAIT_MAX: Duration = Duration::from_secs(5);
 
 impl Council {
     /// A partner recalled what it sent: the consumer's key is destroyed, the files go, and the partner is told.
@@ -53,8 +62,12 @@ impl Council {
         Ok(Erasure::Done)
     }
 
-    /// The last day on which the data might be kept is over.
-    pub(super) async fn sweep_retention(&self, row: &ReferralRow) -> Result<Erasure, CouncilError> {
+    /// The last day on which the data might be kept is over. `patience` is what is left of the wait for the index.
+    pub(super) async fn sweep_retention(
+        &self,
+        row: &ReferralRow,
+        patience: &mut Duration,
+    ) -> Result<Erasure, CouncilError> {
         let loaded = self.load(row.id).await?;
         let today = local_day(self.moment());
         // What is called back is erased with the answer to that.
@@ -76,8 +89,9 @@ impl Council {
             return Ok(kept);
         }
         let command = own_command(&["erase", &row.id.to_string()]);
-        match self.erase(row.id, command, system(transfer), &loaded, false).await {
-            Ok(_) => Ok(Erasure::Done),
+        match self.erase(row.id, command, system(transfer), &loaded, false, patience).await {
+            Ok(Some(_)) => Ok(Erasure::Done),
+            Ok(None) => Ok(Erasure::Waits),
             Err(CouncilError::NothingToDo) => Ok(Erasure::NotOwed),
             Err(error) => Err(error),
         }
@@ -88,8 +102,9 @@ impl Council {
     /// A recall is answered by the next sweep.
     ///
     /// # Errors
-    /// Nothing is due ([`crate::referral::Rejection::NotErased`]), the vault or the folder of evidence cannot be
-    /// written, and as for [`Council::act`]. What was destroyed before a failure stays so; asked again, it goes on.
+    /// Nothing is due ([`crate::referral::Rejection::NotErased`]), the index does not show in time who else needs the
+    /// files ([`CouncilError::IndexLate`]), the vault or the folder of evidence cannot be written, and as for
+    /// [`Council::act`]. What was destroyed before a failure stays so; asked again, it goes on.
     pub async fn order_erasure(
         &self,
         id: ReferralId,
@@ -106,7 +121,9 @@ impl Council {
             let act = Act::Erase(Erase { files: Vec::new(), ordered: true });
             return self.act(id, command, caller, read, None, act).await;
         }
-        self.erase(id, command, caller, &loaded, true).await
+        let mut patience = INDEX_WAIT_MAX;
+        let erased = self.erase(id, command, caller, &loaded, true, &mut patience).await?;
+        erased.ok_or(CouncilError::IndexLate)
     }
 
     /// Whether the erasure is kept waiting, and how: for messages, or by now for a person.
@@ -158,7 +175,8 @@ impl Council {
         }
     }
 
-    /// Decides, destroys, records. A crash in between leaves it due, and doing it again does no harm.
+    /// Decides, destroys, records. A crash in between leaves it due, and doing it again does no harm. `None` when the
+    /// index is late: nothing was done.
     async fn erase(
         &self,
         id: ReferralId,
@@ -166,29 +184,40 @@ impl Council {
         caller: Caller<'_>,
         loaded: &Loaded<Referral>,
         ordered: bool,
-    ) -> Result<Done<Referral>, CouncilError> {
+        patience: &mut Duration,
+    ) -> Result<Option<Done<Referral>>, CouncilError> {
         let transfer = loaded.state.transfer().ok_or(CouncilError::NotFound { what: "referral" })?;
-        let subject = self.subject_of(transfer).await?;
-        let files = self.files_to_erase(transfer, subject).await?;
-        let act = Act::Erase(Erase { files: files.clone(), ordered });
+        // Whether it may be does not hang on the files, so nobody waits for what is refused.
         let decided = {
             let ctx = self.context(caller.unit, caller.actor);
-            Referral::decide(&loaded.state, ReferralCommand { at: None, act: act.clone() }, &ctx)
+            let act = Act::Erase(Erase { files: Vec::new(), ordered });
+            Referral::decide(&loaded.state, ReferralCommand { at: None, act }, &ctx)
         };
         if decided.map_err(CouncilError::Rejected)?.is_empty() {
             return Err(CouncilError::NothingToDo);
         }
-        self.destroy(loaded, subject, files).await?;
+        let subject = self.subject_of(transfer).await?;
+        let Some(files) = self.files_to_erase(transfer, subject, patience).await? else { return Ok(None) };
+        self.destroy(loaded, subject, files.clone()).await?;
+        let act = Act::Erase(Erase { files, ordered });
         // Boxed: deciding is a large future.
-        Box::pin(self.act(id, command, caller, None, None, act)).await
+        Box::pin(self.act(id, command, caller, None, None, act)).await.map(Some)
     }
 
-    /// The files that lie here for this referral alone.
-    async fn files_to_erase(&self, transfer: &Transfer, subject: SubjectId) -> Result<Vec<Digest>, CouncilError> {
+    /// The files that lie here for this referral alone; `None` while the index may not show another one.
+    async fn files_to_erase(
+        &self,
+        transfer: &Transfer,
+        subject: SubjectId,
+        patience: &mut Duration,
+    ) -> Result<Option<Vec<Digest>>, CouncilError> {
         let stored = transfer.evidence.iter().filter(|(_, file)| file.stored).map(|(digest, _)| digest.clone());
         let mut files: Vec<Digest> = stored.collect();
         if !transfer.is_outbound() || files.is_empty() {
-            return Ok(files);
+            return Ok(Some(files));
+        }
+        if !self.index_shows_all(patience).await? {
+            return Ok(None);
         }
         // The same receipt may belong to what the same person has with another council, or tries once more.
         for other in self.referrals_beside(transfer, subject).await? {
@@ -196,25 +225,48 @@ impl Council {
             let needed = loaded.state.transfer().filter(|other| other.erasure.done.is_none());
             files.retain(|digest| !needed.is_some_and(|other| other.evidence.contains_key(digest)));
         }
-        Ok(files)
+        Ok(Some(files))
     }
 
-    /// The other referrals of the same person, and those of the same complaint that name no person yet.
+    /// Whether the index shows all that the log holds now. It is waited for as long as there is patience, of which the
+    /// wait is taken off.
+    async fn index_shows_all(&self, patience: &mut Duration) -> Result<bool, CouncilError> {
+        let Some(head) = self.log.head().await.map_err(CouncilError::Read)? else { return Ok(true) };
+        let asked = Instant::now();
+        let shows = self.index.wait_for(head, *patience).await.is_ok();
+        *patience = patience.saturating_sub(asked.elapsed());
+        Ok(shows)
+    }
+
+    /// The other referrals of the same person, and those of the same filing that name no person yet.
     async fn referrals_beside(
         &self,
         transfer: &Transfer,
         subject: SubjectId,
     ) -> Result<BTreeSet<ReferralId>, CouncilError> {
-        let (own, complaint) = (transfer.drafted.referral, transfer.drafted.complaint);
+        let own = transfer.drafted.referral;
         let mut filters = vec![ReferralFilter { subject: Some(subject), ..ReferralFilter::default() }];
-        if complaint.is_some() {
-            filters.push(ReferralFilter { complaint, ..ReferralFilter::default() });
+        if let Some(complaint) = transfer.drafted.complaint {
+            let complaints = self.complaints_beside(complaint).await?.into_iter().map(Some);
+            filters.extend(complaints.map(|complaint| ReferralFilter { complaint, ..ReferralFilter::default() }));
         }
         let rows = self.ask_index(move |index| {
             let found = filters.iter().map(|filter| index.referrals(filter, None, ROWS_MAX));
             found.collect::<Result<Vec<_>, _>>()
         });
         Ok(rows.await?.into_iter().flatten().map(|row| row.id).filter(|id| *id != own).collect())
+    }
+
+    /// The complaints of the filing that a complaint belongs to, itself among them: of one person, under one key.
+    async fn complaints_beside(&self, complaint: ComplaintId) -> Result<BTreeSet<ComplaintId>, CouncilError> {
+        let mut complaints = BTreeSet::from([complaint]);
+        let loaded = load::<Complaint>(self.log.as_ref(), &complaint.stream(), None).await?;
+        let Some(case) = loaded.state.case() else { return Ok(complaints) };
+        let filing = load::<Filing>(self.log.as_ref(), &case.filing.stream(), None).await?;
+        if let Filing::Received(_, items, _) = filing.state {
+            complaints.extend(items.iter().map(|item| ComplaintId::of_item(case.filing, item.item)));
+        }
+        Ok(complaints)
     }
 
     /// Destroys the keys that seal what was received, and takes the files away. What a partner said after its person

@@ -4,12 +4,14 @@ use chrono::NaiveDate;
 use domain::complaint::event::Respondent;
 use domain::complaint::register::Register;
 use domain::complaint::{Act as ComplaintAct, Complaint, ComplaintCommand};
-use domain::filing::{Complainant, Filing, FilingItem, ItemKind, Received, RegisterFiling, registration};
+use domain::filing::{
+    Complainant, Filing, FilingCommand, FilingItem, ItemKind, Received, RegisterFiling, registration,
+};
 use domain::id::{ComplaintId, FilingId, SubjectId};
 use domain::money::{Currency, Money};
 use domain::region::RegionCode;
 use domain::vocabulary::{Category, Channel};
-use event_log::execute::{Done, Issue, execute};
+use event_log::execute::{Done, Issue, execute, load};
 
 use super::{FIRST, MACAO, Node, SECOND, day, text};
 use crate::council::{Ask, CouncilError, Given, Presentation};
@@ -31,7 +33,8 @@ pub(crate) const REQUEST: &str = "要求退还全部货款";
 pub(crate) const NOTE: &str = "已致电陈大文先生说明情况";
 
 impl Node {
-    /// A complaint with everything that a filing can hold.
+    /// A complaint with everything that a filing can hold, of a filing with two matters; of the other one there is no
+    /// complaint yet.
     pub(crate) async fn file_complaint(&self) -> ComplaintId {
         let filing = FilingId::derived(self.own().as_str(), "1");
         let subject = SubjectId::in_filing(filing, "complainant");
@@ -66,12 +69,28 @@ impl Node {
             facts: Some(seal("facts", FACTS)),
             source: None,
         };
-        let complaint = ComplaintId::of_item(filing, 1);
-        let registered = registration(&received, &item);
+        let other = FilingItem { item: 2, number: "1-C2".to_owned(), facts: None, ..item.clone() };
         let ctx = self.council.context(&self.unit, FIRST);
         let (log, issue) = (self.log.as_ref(), Issue::default());
-        let body = RegisterFiling { at: None, received, items: vec![item] };
+        let body = RegisterFiling { at: None, received: received.clone(), items: vec![item.clone(), other] };
+        let body = FilingCommand::Register(Box::new(body));
         execute::<Filing>(log, &filing.stream(), self.command(), &issue, None, &ctx, body).await.unwrap();
+        self.register(&received, &item).await
+    }
+
+    /// The complaint of the filing's other matter: it is of the same person.
+    pub(crate) async fn register_other(&self) -> ComplaintId {
+        let filing = FilingId::derived(self.own().as_str(), "1");
+        let loaded = load::<Filing>(self.log.as_ref(), &filing.stream(), None).await.unwrap();
+        let Filing::Received(received, items, _) = loaded.state else { panic!("the complaint is filed first") };
+        self.register(&received, &items[1]).await
+    }
+
+    async fn register(&self, received: &Received, item: &FilingItem) -> ComplaintId {
+        let complaint = ComplaintId::of_item(received.filing, item.item);
+        let ctx = self.council.context(&self.unit, FIRST);
+        let (log, issue) = (self.log.as_ref(), Issue::default());
+        let registered = registration(received, item);
         let act = ComplaintAct::Register(Box::new(Register { registered, handler: None }));
         let body = ComplaintCommand { at: None, act };
         execute::<Complaint>(log, &complaint.stream(), self.command(), &issue, None, &ctx, body).await.unwrap();

@@ -9,8 +9,7 @@ use domain::envelope::{Position, RecordedEvent, Revision};
 use domain::id::StreamId;
 use event_log::memory::MemoryLog;
 use event_log::port::{EventLog, Page, ReadError};
-
-use crate::index::{LogSource, StreamSource};
+use event_log::source::{LogSource, StreamSource};
 
 /// A log in memory as the index reads it.
 pub(crate) struct MemorySource(pub(crate) Arc<MemoryLog>);
@@ -29,6 +28,10 @@ impl StreamSource for MemorySource {
 impl LogSource for MemorySource {
     fn page(&mut self, after: Option<Position>, limit: u32) -> Result<Page, ReadError> {
         at_once(self.0.read_all(after, limit))
+    }
+
+    fn head(&mut self) -> Result<Option<Position>, ReadError> {
+        at_once(self.0.head())
     }
 }
 

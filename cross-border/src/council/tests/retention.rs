@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use domain::id::ComplaintId;
+use tokio::time::Instant;
+
 use super::life::live;
-use crate::council::testing::dispute::seat;
+use crate::council::sweep::INDEX_WAIT_MAX;
 use crate::council::testing::{
     Clock, FIRST, GUANGDONG, HONG_KONG, MACAO, Node, Pair, SECOND, START, council_id, peer, shared, signing_key,
 };
@@ -11,10 +14,10 @@ use crate::council::{CouncilError, SweepReport};
 use crate::evidence::NoScanner;
 use crate::evidence::sniff::tests::PDF;
 use crate::exchange::body::{Acknowledgement, Outcome, Progress, Recall, Return};
-use crate::exchange::{RefusalCode, Side};
+use crate::exchange::{Digest, RefusalCode, Side};
 use crate::referral::draft::Draft;
 use crate::referral::event::Drafted;
-use crate::referral::vocabulary::{Direction, ProgressKind, Purpose, RecallReason, ReferralOutcome, ReturnCode};
+use crate::referral::vocabulary::{ProgressKind, RecallReason, ReferralOutcome, ReturnCode};
 use crate::referral::{Act, ReferralId, Rejection, Stage};
 use crate::trust::SigningKey;
 
@@ -23,6 +26,8 @@ const LAST_DAY: &str = "2027-05-18T23:59:59+08:00";
 const DAY_AFTER: &str = "2027-05-19T10:00:00+08:00";
 const WEEK_AFTER: &str = "2027-05-25T10:00:00+08:00";
 const EIGHT_DAYS_AFTER: &str = "2027-05-26T10:00:00+08:00";
+
+const LETTER: &[u8] = b"a letter";
 
 /// As [`Pair::new`], with keys that are valid for as long as the data are kept.
 fn pair() -> Pair {
@@ -226,40 +231,69 @@ async fn a_message_whose_text_was_erased_while_it_waited_holds_up_nothing() {
     assert!(origin.transfer(here).await.parked.is_empty());
 }
 
-#[tokio::test]
-async fn a_file_that_another_referral_of_the_person_needs_stays() {
-    let pair = pair();
+/// Sent back with two files: the receipt, which may be needed elsewhere, and a letter. The index shows all of it.
+async fn returned_with_files(pair: &Pair) -> (ReferralId, Digest, Digest) {
     let (here, there) = pair.delivered().await;
-    let origin = &pair.origin;
-    let shared_file = origin.attach(here, "application/pdf", PDF).await.unwrap();
-    let own_file = origin.attach(here, "text/plain", b"a letter").await.unwrap();
+    let receipt = pair.origin.attach(here, "application/pdf", PDF).await.unwrap();
+    let letter = pair.origin.attach(here, "text/plain", LETTER).await.unwrap();
     pair.settle(here).await;
     pair.target.tell(there, Return { code: ReturnCode::NotLocal, note: None }).await.unwrap();
     pair.settle(here).await;
-    // The next attempt goes to Macao, with the same receipt.
-    let complaint = origin.complaint();
-    let next = ReferralId::outbound(complaint, &council_id(MACAO), 1);
-    let drafted = Drafted {
-        referral: next,
-        direction: Direction::Outbound,
-        complaint: Some(complaint),
-        council: origin.unit.clone(),
-        seat: seat(origin.council.place()),
-        partner: council_id(MACAO),
-        purpose: Purpose::Conciliation,
-        partner_reference: None,
-        retention_to: None,
-    };
-    origin.act(next, FIRST, Act::Draft(Box::new(Draft { drafted }))).await.unwrap();
-    origin.attach(next, "application/pdf", PDF).await.unwrap();
+    (here, receipt, letter)
+}
 
-    pair.clock.set(DAY_AFTER);
-    assert_eq!(sweep(origin).await.expired, 1);
-    let erased = origin.transfer(here).await.erasure.done.unwrap();
-    assert_eq!((erased.files, erased.texts, erased.ordered), (vec![own_file.clone()], false, false));
-    assert_eq!(origin.council.file(next, &shared_file).await.unwrap().1, PDF);
-    for digest in [&shared_file, &own_file] {
-        let file = origin.council.file(here, digest).await;
-        assert!(matches!(file, Err(CouncilError::Erased)), "{file:?}");
+/// A draft of a referral to Macao, with the same receipt.
+async fn drafted_with_receipt(node: &Node, complaint: ComplaintId) -> ReferralId {
+    let macao = council_id(MACAO);
+    let id = ReferralId::outbound(complaint, &macao, 1);
+    let drafted = Drafted { referral: id, complaint: Some(complaint), ..node.draft(&macao).drafted };
+    node.act(id, FIRST, Act::Draft(Box::new(Draft { drafted }))).await.unwrap();
+    node.attach(id, "application/pdf", PDF).await.unwrap();
+    id
+}
+
+#[tokio::test]
+async fn a_file_that_another_referral_of_the_person_needs_stays() {
+    // The next attempt, or one of the other matter of the same filing.
+    for of_other_matter in [false, true] {
+        let pair = pair();
+        let origin = &pair.origin;
+        let (here, receipt, letter) = returned_with_files(&pair).await;
+        let complaint = if of_other_matter { origin.register_other().await } else { origin.complaint() };
+        let next = drafted_with_receipt(origin, complaint).await;
+
+        pair.clock.set(DAY_AFTER);
+        assert_eq!(sweep(origin).await.expired, 1);
+        let erased = origin.transfer(here).await.erasure.done.unwrap();
+        assert_eq!((erased.files, erased.texts, erased.ordered), (vec![letter.clone()], false, false));
+        assert_eq!(origin.council.file(next, &receipt).await.unwrap().1, PDF);
+        for digest in [&receipt, &letter] {
+            let file = origin.council.file(here, digest).await;
+            assert!(matches!(file, Err(CouncilError::Erased)), "{file:?}");
+        }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_file_goes_before_the_index_shows_who_else_needs_it() {
+    let pair = pair();
+    let origin = &pair.origin;
+    let (here, receipt, letter) = returned_with_files(&pair).await;
+    let next = drafted_with_receipt(origin, origin.complaint()).await;
+    pair.clock.set(DAY_AFTER);
+    // Nothing brings the index up to the draft: neither a sweep nor an order waits for it longer than its bound.
+    let began = Instant::now();
+    let swept = origin.council.sweep().await.unwrap();
+    assert_eq!((swept.waiting, swept.expired, swept.failed), (1, 0, 0));
+    let ordered = origin.council.order_erasure(here, origin.command(), origin.caller(SECOND), None).await;
+    assert!(matches!(ordered, Err(CouncilError::IndexLate)), "{ordered:?}");
+    assert!(began.elapsed() < INDEX_WAIT_MAX * 3);
+    assert_eq!(origin.transfer(here).await.erasure.done, None);
+    for (id, digest, bytes) in [(here, &receipt, PDF), (here, &letter, LETTER), (next, &receipt, PDF)] {
+        assert_eq!(origin.council.file(id, digest).await.unwrap().1, bytes);
+    }
+
+    assert_eq!(sweep(origin).await.expired, 1);
+    assert_eq!(origin.transfer(here).await.erasure.done.unwrap().files, [letter]);
+    assert_eq!(origin.council.file(next, &receipt).await.unwrap().1, PDF);
 }

@@ -186,7 +186,7 @@ pub(super) fn classify(error: &reqwest::Error, stage: Stage) -> CallError {
         Stage::Reading { status } => Some(status),
     };
     let code = match stage {
-        _ if causes(error).any(is_private) => FailureCode::PrivateAddress,
+        _ if causes(error).any(is_private_address) => FailureCode::PrivateAddress,
         Stage::Asking { .. } if error.is_timeout() => FailureCode::Timeout,
         Stage::Reading { .. } if error.is_timeout() => FailureCode::Endless,
         Stage::Asking { https: true } if causes(error).any(is_tls) => FailureCode::Tls,
@@ -200,20 +200,29 @@ pub(super) fn classify(error: &reqwest::Error, stage: Stage) -> CallError {
     CallError { status, detail, cause, ..CallError::new(code) }
 }
 
-fn causes<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
+/// An error and everything that it came of, the innermost cause last.
+///
+/// An I/O error passes over what it carries when it is asked for its source, and a connection wraps a failed handshake
+/// in two of them; so what it carries is looked at.
+pub fn causes<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
     let mut next = Some(error);
     std::iter::from_fn(move || {
         let error = next?;
-        next = error.source();
+        next = match error.downcast_ref::<io::Error>() {
+            Some(error) => error.get_ref().map(|carried| carried as &(dyn StdError + 'static)),
+            None => error.source(),
+        };
         Some(error)
     })
 }
 
-fn is_private(cause: &(dyn StdError + 'static)) -> bool {
+/// Whether a cause is that a partner's name leads into a network that it must not lead into.
+#[must_use]
+pub fn is_private_address(cause: &(dyn StdError + 'static)) -> bool {
     matches!(cause.downcast_ref::<ResolveError>(), Some(ResolveError::Private(_)))
 }
 
-/// The TLS library reports what it refuses as invalid data of the connection.
+/// Whether the TLS library refused: a certificate, a version, or what is no TLS at all.
 fn is_tls(cause: &(dyn StdError + 'static)) -> bool {
-    cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
+    cause.is::<rustls::Error>()
 }

@@ -1,5 +1,7 @@
 //! Partners that misbehave, over real connections.
 
+mod tls;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;

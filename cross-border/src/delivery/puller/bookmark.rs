@@ -3,7 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use event_log::durable::{self, Access};
 use tokio::fs;
+use tokio::task::spawn_blocking;
 
 use super::CURSOR_BYTES_MAX;
 use crate::partner::PartnerId;
@@ -35,12 +37,11 @@ impl Bookmark {
         }
     }
 
-    /// Moves the place. Written beside and moved into place, so that it is never half a cursor.
+    /// Moves the place; durable when it returns, and never half a cursor.
     pub(super) async fn write(&self, cursor: &str) -> io::Result<()> {
         fs::create_dir_all(&self.folder).await?;
-        let beside = self.path.with_extension("cursor.new");
-        fs::write(&beside, cursor).await?;
-        fs::rename(&beside, &self.path).await
+        let (path, cursor) = (self.path.clone(), cursor.to_owned());
+        spawn_blocking(move || durable::write(&path, cursor.as_bytes(), Access::Usual)).await?
     }
 }
 

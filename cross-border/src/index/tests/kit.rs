@@ -12,13 +12,14 @@ use domain::wire::Stored;
 use event_log::digest::command_digest;
 use event_log::memory::MemoryLog;
 use event_log::port::{Append, CommandRef, EventLog, Expected, Page, ReadError};
+use event_log::source::{LogSource, StreamSource};
 use rusqlite::{Connection, Row};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::delivery::event::{Alarmed, Dead, Delivered, Failed, Leased, Redriven};
 use crate::delivery::{DeliveredBy, DeliveryEvent, FailureCode, SignedReceiptStored};
-use crate::index::{IndexOptions, LogSource, ReferralFilter, ReferralIndex, ReferralRow, StreamSource};
+use crate::index::{IndexOptions, ReferralFilter, ReferralIndex, ReferralRow};
 use crate::partner::PartnerId;
 use crate::referral::ReferralId;
 use crate::trust::KeyId;
@@ -157,6 +158,10 @@ impl StreamSource for Source {
 impl LogSource for Source {
     fn page(&mut self, after: Option<Position>, limit: u32) -> Result<Page, ReadError> {
         self.runtime.block_on(self.log.read_all(after, limit))
+    }
+
+    fn head(&mut self) -> Result<Option<Position>, ReadError> {
+        self.runtime.block_on(self.log.head())
     }
 }
 

@@ -3,6 +3,7 @@
 use domain::envelope::{Position, RecordedEvent, Revision};
 use domain::id::StreamId;
 use event_log::port::ReadError;
+use event_log::source::StreamSource;
 use proptest::prelude::*;
 
 use super::case::{Case, clock, file_digest};
@@ -12,7 +13,7 @@ use super::kit::{
 };
 use crate::delivery::DeliveredBy;
 use crate::exchange::{AgeBand, DeliveryId, MessageKind, Side, Step};
-use crate::index::{IndexError, StreamSource};
+use crate::index::IndexError;
 use crate::referral::ReferralEvent;
 use crate::referral::event::{EvidenceStored, Retrieved};
 

@@ -7,7 +7,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, Error, Rows};
 
 use super::ledger::{Line, NAME, Side, chained};
-use crate::digest::{DIGEST_BYTES, sha256};
+use crate::digest::{DIGEST_BYTES, stream_digest};
 
 /// Differences that are listed; the others are counted.
 const DIFFERENCES_MAX: usize = 100;
@@ -18,8 +18,8 @@ pub struct Totals {
     pub streams: u64,
     pub events: u64,
     pub commands: u64,
-    /// [`crate::digest::LogDigest`] over the streams by name: of each its name behind the length of it, the number of
-    /// its events, and the digest over them. Numbers are eight big-endian bytes.
+    /// [`crate::digest::ContentDigest`] over the streams by name: of each its name behind the length of it, the number
+    /// of its events, and the digest over them. Numbers are eight big-endian bytes.
     pub digest: [u8; DIGEST_BYTES],
     /// The same over the commands behind the events.
     pub commands_digest: [u8; DIGEST_BYTES],
@@ -77,18 +77,10 @@ impl Totals {
         self.streams = self.streams.saturating_add(1);
         self.events = self.events.saturating_add(line.events);
         self.commands = self.commands.saturating_add(line.commands);
-        self.digest = chained(&self.digest, &sum(name, line.events, &line.chain));
-        self.commands_digest = chained(&self.commands_digest, &sum(name, line.commands, &line.causes));
+        self.digest = chained(&self.digest, &stream_digest(name, line.events, &line.chain));
+        let commands = stream_digest(name, line.commands, &line.causes);
+        self.commands_digest = chained(&self.commands_digest, &commands);
     }
-}
-
-fn sum(name: &str, count: u64, chain: &[u8; DIGEST_BYTES]) -> [u8; DIGEST_BYTES] {
-    let mut form = Vec::with_capacity(name.len() + 2 * 8 + DIGEST_BYTES);
-    form.extend_from_slice(&u64::try_from(name.len()).unwrap_or(u64::MAX).to_be_bytes());
-    form.extend_from_slice(name.as_bytes());
-    form.extend_from_slice(&count.to_be_bytes());
-    form.extend_from_slice(chain);
-    sha256(&form)
 }
 
 /// Walks through both tables by name.

@@ -23,7 +23,7 @@ pub(super) struct Connection<C> {
     /// Held by the one that connects.
     connecting: tokio::sync::Mutex<()>,
     /// Counts the connections; tells that there is a new one.
-    pub(super) generation: watch::Sender<u64>,
+    generation: watch::Sender<u64>,
     pub(super) health: watch::Sender<LogHealth>,
     pub(super) counters: Counters,
 }
@@ -124,6 +124,13 @@ impl<C: Clone> Connection<C> {
                 Err(problem)
             }
         }
+    }
+
+    /// Waits until another connection stands than the one with this number, which may be so already.
+    pub(super) async fn replaced(&self, generation: u64) {
+        let mut newest = self.generation.subscribe();
+        // It cannot fail: whoever sends is borrowed here.
+        let _ = newest.wait_for(|newest| *newest != generation).await;
     }
 
     /// Waits before the next attempt, and lets the connection go when it may be dead. Gives the problem back when there

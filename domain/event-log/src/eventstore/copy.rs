@@ -9,15 +9,12 @@ use super::append::{appending, unwritable};
 use super::claims::{self, COPIED, CopiedCommand};
 use super::problem::Problem;
 use super::store::{Store, locked};
-use super::wire::{self, Decoded, Incoming, Outgoing, decode, outgoing};
-use super::{Call, Query, Read, Refused};
+use super::wire::{Decoded, Incoming, Outgoing, decode, outgoing};
+use super::{Call, Query, Refused};
 use crate::fault::LogFault;
 use crate::port::{
     APPEND_BYTES_MAX, APPEND_EVENTS_MAX, AppendError, CommandRef, EVENT_FRAME_BYTES, Expected, ReadError,
 };
-
-/// Events of a bucket in one read.
-const BUCKET_EVENTS: usize = 1_024;
 
 type Copied = (RecordedEvent, CommandId, CommandDigest);
 
@@ -110,34 +107,6 @@ impl Store {
 
     pub(super) async fn read_copied_commands(&self, bucket: u16) -> Result<Vec<CopiedCommand>, ReadError> {
         Ok(self.copied_commands(&self.link.call(), bucket).await?.0)
-    }
-
-    /// The commands of a bucket, and the revision of its next event.
-    pub(super) async fn copied_commands(
-        &self,
-        call: &Call,
-        bucket: u16,
-    ) -> Result<(Vec<CopiedCommand>, u64), ReadError> {
-        let name = claims::copied_stream(bucket);
-        let (mut commands, mut next, mut strange) = (Vec::new(), 0, None);
-        loop {
-            let query = Query::Stream(&name, next);
-            let mut take = |incoming: Incoming| {
-                next = incoming.revision.saturating_add(1);
-                match claims::read_copied(&incoming.data) {
-                    Some(read) => commands.extend(read),
-                    None => strange = Some(wire::foreign(&incoming)),
-                }
-                ControlFlow::Continue(())
-            };
-            let read = self.link.read(call, query, BUCKET_EVENTS, &mut take).await;
-            match (read, strange.take()) {
-                (Ok(_), Some(strange)) => return Err(strange.into()),
-                (Ok(Read::Counted), None) => {}
-                (Ok(Read::Ended | Read::Stopped) | Err(Problem::NotFound), _) => return Ok((commands, next)),
-                (Err(problem), _) => return Err(problem.into()),
-            }
-        }
     }
 }
 

@@ -15,6 +15,11 @@ use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
+// Without unwinding there is no way out of that loop: the whole process would abort instead, whenever the servers end a
+// subscription.
+#[cfg(panic = "abort")]
+compile_error!("the log on servers needs panics that unwind: take `panic = \"abort\"` out of the profile");
+
 /// Where the client logs the warning. It logs no other there while it is asked for the next event.
 const LOGGED_FROM: &str = "eventstore::commands";
 

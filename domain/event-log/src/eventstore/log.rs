@@ -56,6 +56,20 @@ impl EventStoreLog {
         self.installation
     }
 
+    /// Asks the servers once more whose log they have; costs one read.
+    ///
+    /// Every new connection is asked that before it is used. But a connection may stand while other servers take the
+    /// place of those that it led to, and then nobody has asked. What such servers were asked meanwhile is mixed with
+    /// what is remembered of this log: whoever learns of it opens the log anew.
+    ///
+    /// # Errors
+    /// The outer one: the log could not be read, or a new connection had to be made and was turned away, so that
+    /// nothing else was asked of those servers. The inner one: [`LogFault::ForeignInstallation`] or
+    /// [`LogFault::NotInstalled`] on a connection that is in use.
+    pub async fn confirm_installation(&self) -> Result<Result<(), LogFault>, LogFault> {
+        self.store.confirm(self.installation).await
+    }
+
     /// Whether the log can be used at the moment.
     #[must_use]
     pub fn health(&self) -> watch::Receiver<LogHealth> {

@@ -131,6 +131,22 @@ impl Store {
         }
     }
 
+    /// Reads on the standing connection whose log the servers have: why not that of `expected`, in the inner result.
+    pub(super) async fn confirm(&self, expected: Uuid) -> Result<Result<(), LogFault>, LogFault> {
+        let (call, mut first) = (self.link.call(), None);
+        let mut take = |incoming: Incoming| {
+            first = Some(incoming);
+            ControlFlow::Break(())
+        };
+        match self.link.read(&call, Query::Stream(home::STREAM, 0), 1, &mut take).await {
+            Ok(_) | Err(Problem::NotFound) => {}
+            Err(problem) => return Err(problem.into()),
+        }
+        let Some(first) = first else { return Ok(Err(LogFault::NotInstalled)) };
+        let found = home::read_first(&first)?.installation;
+        Ok(if found == expected { Ok(()) } else { Err(LogFault::ForeignInstallation { expected, found }) })
+    }
+
     async fn look_again(&self, call: &Call) -> Result<(), LogFault> {
         let Some(home) = self.read_home(call).await? else { return Err(LogFault::NotInstalled) };
         self.keep_home(home);

@@ -60,6 +60,16 @@ impl EventStoreOptions {
             for_copy: false,
         }
     }
+
+    /// Reads the connection string, and what is added to it, as opening the log does. Nothing is connected to, and no
+    /// file is opened.
+    ///
+    /// # Errors
+    /// [`LogFault::Settings`]: it cannot be read, has a parameter that does not exist, or one that stands in another of
+    /// these options too. The text holds no secret.
+    pub fn check(&self) -> Result<(), LogFault> {
+        super::Link::new(self).map(drop)
+    }
 }
 
 impl fmt::Debug for EventStoreOptions {
@@ -103,4 +113,26 @@ pub struct EventStoreStats {
     pub subscription_drops: u64,
     /// A connection stands.
     pub connected: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::fixture::ticking_stamp;
+
+    #[test]
+    fn a_connection_string_is_read_before_anything_is_connected_to() {
+        let check = |connection: &str| EventStoreOptions::new(connection.to_owned(), ticking_stamp()).check();
+        for good in ["esdb://a:2113", "esdb://a:2113,b:2113/?tls=false", "esdb+discover://name?nodePreference=leader"] {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+        for bad in ["esdb://a:2113?tls=ture", "esdb://a:2113?tsl=true", "esdb://a?nodePreference=best", "http://a"] {
+            assert!(matches!(check(bad), Err(LogFault::Settings { .. })), "{bad}");
+        }
+        let named_twice = EventStoreOptions {
+            ca_file: Some(PathBuf::from("/ca.pem")),
+            ..EventStoreOptions::new("esdb://a?tlsCaFile=/other.pem".to_owned(), ticking_stamp())
+        };
+        assert!(named_twice.check().unwrap_err().to_string().contains("`tlsCaFile`"));
+    }
 }

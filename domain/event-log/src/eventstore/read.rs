@@ -6,10 +6,10 @@ use std::sync::Arc;
 use domain::envelope::{CommandDigest, Position, RecordedEvent, Revision};
 use domain::id::{CommandId, StreamId};
 
-use super::claims::{self, Claim, CopiedBucket};
+use super::claims::{self, Claim, CopiedBucket, CopiedCommand};
 use super::filter::is_technical;
 use super::problem::Problem;
-use super::scan::Cursor;
+use super::scan::{Cursor, Tail};
 use super::store::{Store, locked};
 use super::wire::{self, Decoded, Incoming, decode};
 use super::{Call, Query, Read};
@@ -140,6 +140,9 @@ impl Store {
     }
 
     /// The newest position, found from the end backwards.
+    ///
+    /// The leader is asked, so whatever was acknowledged counts. What is known only spares reading the technical events
+    /// at the end once more: no answer lies behind the end of the servers, whatever was announced or read before.
     pub(super) async fn head(&self) -> Result<Option<Position>, ReadError> {
         let call = self.link.call();
         let (known, known_to) = self.tail().newest();
@@ -152,9 +155,9 @@ impl Store {
             let mut take = |incoming: Incoming| {
                 let place = incoming.place();
                 // A read that was cut off begins anew, and the end may be further on then.
-                end = Some(end.filter(|end| end.commit >= place.commit).unwrap_or(place));
-                last = Some(place);
-                joined = known_to.is_some_and(|known_to| place.commit <= known_to.commit);
+                let furthest = end.filter(|end| end.commit >= place.commit).unwrap_or(place);
+                (end, last) = (Some(furthest), Some(place));
+                joined = Tail::joins(known_to, furthest, place);
                 if !joined && !is_technical(&incoming.stream) {
                     found = Some(Position::new(place.commit));
                 }
@@ -225,14 +228,34 @@ impl Store {
 
     /// The claims of a command in their order, and the revision of the next one.
     pub(super) async fn claims(&self, call: &Call, command: CommandId) -> Result<(Vec<Claim>, u64), ReadError> {
-        let name = claims::claim_stream(command);
-        let (mut claims, mut next, mut strange) = (Vec::new(), 0, None);
+        let read = |data: &[u8]| Claim::read(data).map(|claim| vec![claim]);
+        self.notes(call, &claims::claim_stream(command), read).await
+    }
+
+    /// The commands of a bucket of a copied log, and the revision of its next event.
+    pub(super) async fn copied_commands(
+        &self,
+        call: &Call,
+        bucket: u16,
+    ) -> Result<(Vec<CopiedCommand>, u64), ReadError> {
+        self.notes(call, &claims::copied_stream(bucket), claims::read_copied).await
+    }
+
+    /// All that a technical stream holds in its order, and the revision of its next event. What `read` makes nothing of
+    /// was written by another program.
+    async fn notes<T: Send>(
+        &self,
+        call: &Call,
+        stream: &str,
+        read: fn(&[u8]) -> Option<Vec<T>>,
+    ) -> Result<(Vec<T>, u64), ReadError> {
+        let (mut notes, mut next, mut strange) = (Vec::new(), 0, None);
         loop {
-            let query = Query::Stream(&name, next);
+            let query = Query::Stream(stream, next);
             let mut take = |incoming: Incoming| {
                 next = incoming.revision.saturating_add(1);
-                match Claim::read(&incoming.data) {
-                    Some(claim) => claims.push(claim),
+                match read(&incoming.data) {
+                    Some(found) => notes.extend(found),
                     None => strange = Some(wire::foreign(&incoming)),
                 }
                 ControlFlow::Continue(())
@@ -241,7 +264,7 @@ impl Store {
             match (read, strange.take()) {
                 (Ok(_), Some(strange)) => return Err(strange.into()),
                 (Ok(Read::Counted), None) => {}
-                (Ok(Read::Ended | Read::Stopped) | Err(Problem::NotFound), _) => return Ok((claims, next)),
+                (Ok(Read::Ended | Read::Stopped) | Err(Problem::NotFound), _) => return Ok((notes, next)),
                 (Err(problem), _) => return Err(problem.into()),
             }
         }

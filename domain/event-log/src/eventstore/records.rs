@@ -78,6 +78,10 @@ impl Store {
         Ok(written)
     }
 
+    /// Uses a nonce up, on a stream of its own.
+    ///
+    /// It stays for ever. An age (`$maxAge`) would be a second write for each, and would free nothing: the servers keep
+    /// the newest event of every stream, and here that is the only one.
     pub(super) async fn use_nonce(&self, key: &str, nonce: &str) -> Result<bool, NonceError> {
         let call = self.link.call();
         let event = Outgoing {

@@ -78,6 +78,14 @@ impl Tail {
         self.furthest >= Some(commit)
     }
 
+    /// Whether a search of the servers' log from its `end` backwards has come to what is known up to `known_to`.
+    ///
+    /// It never does where the log ends before that: it was restored from an older backup, and what is known of its end
+    /// is true of it no more.
+    pub(super) fn joins(known_to: Option<Cursor>, end: Cursor, place: Cursor) -> bool {
+        known_to.is_some_and(|known_to| place.commit <= known_to.commit && known_to.commit <= end.commit)
+    }
+
     /// The newest event of ours and how far it is known to be the newest.
     pub(super) const fn newest(&self) -> (Option<Position>, Option<Cursor>) {
         (self.ours, self.scanned)
@@ -242,6 +250,17 @@ mod tests {
         tail.saw(Some(cursor(100)), None, cursor(150));
         assert_eq!(tail.start(position(10)), Some(cursor(10)), "what lies between 20 and 100 is not known");
         assert_eq!(tail.start(position(100)), Some(cursor(150)));
+    }
+
+    #[test]
+    fn a_log_that_ends_before_what_is_known_is_searched_itself() {
+        let known_to = Some(cursor(90));
+        assert!(!Tail::joins(None, cursor(120), cursor(50)), "nothing is known");
+        assert!(!Tail::joins(known_to, cursor(120), cursor(100)), "not there yet");
+        assert!(Tail::joins(known_to, cursor(120), cursor(90)));
+        assert!(Tail::joins(known_to, cursor(120), cursor(80)), "what stood at 90 was scavenged");
+        assert!(Tail::joins(known_to, cursor(90), cursor(90)));
+        assert!(!Tail::joins(known_to, cursor(80), cursor(80)) && !Tail::joins(known_to, cursor(80), cursor(10)));
     }
 
     #[test]

@@ -13,11 +13,31 @@ const DISCOVERY_INTERVAL_MS: u64 = 100;
 /// Time that a node has to say who leads, unless the connection string says otherwise.
 const GOSSIP_TIMEOUT_MAX: Duration = Duration::from_secs(3);
 const GOSSIP_TIMEOUT_MIN: Duration = Duration::from_millis(250);
+/// The parameters that the client (4.0) understands, in whatever case. It passes by any other one.
+const PARAMETERS: [&str; 13] = [
+    "tls",
+    "tlsVerifyCert",
+    "tlsCaFile",
+    "userCertFile",
+    "userKeyFile",
+    "nodePreference",
+    "connectionName",
+    "maxDiscoverAttempts",
+    "discoveryInterval",
+    "gossipTimeout",
+    "keepAliveInterval",
+    "keepAliveTimeout",
+    "defaultDeadline",
+];
 
 /// The connection string with what the options and this store's manner of work add to it.
+///
+/// # Errors
+/// It has a parameter that does not exist, or one that the options name as well; or a path is not UTF-8.
 pub(super) fn complete(options: &EventStoreOptions) -> Result<String, LogFault> {
     let gossip = (options.attempt_timeout / 4).clamp(GOSSIP_TIMEOUT_MIN, GOSSIP_TIMEOUT_MAX);
     let mut settings = Settings::of(&options.connection);
+    settings.check()?;
     if let Some(file) = &options.ca_file {
         settings.file("tlsCaFile", file)?;
     }
@@ -41,6 +61,8 @@ pub(super) fn shown(connection: &str) -> String {
 }
 
 struct Settings<'a> {
+    /// The whole of it.
+    connection: &'a str,
     base: &'a str,
     query: Vec<String>,
 }
@@ -50,7 +72,18 @@ impl<'a> Settings<'a> {
         let (base, query) = connection.split_once('?').unwrap_or((connection, ""));
         let query = query.split('&').filter(|pair| !pair.is_empty()).map(str::to_owned).collect();
         // The client takes what stands behind a slash at the end of several hosts for one host more.
-        Self { base: base.trim_end_matches('/'), query }
+        Self { connection, base: base.trim_end_matches('/'), query }
+    }
+
+    /// Refuses a parameter that the client would pass by with a line in the log: a mistyped `tls` is not none at all.
+    fn check(&self) -> Result<(), LogFault> {
+        let is_known = |name: &str| PARAMETERS.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let mut names = self.query.iter().filter_map(|pair| pair.split('=').next());
+        let Some(unknown) = names.find(|name| !is_known(name)) else { return Ok(()) };
+        // Beside an `@` it may be a piece of a password, which holds any character.
+        let named = if self.connection.contains('@') { String::new() } else { format!(" `{unknown}`") };
+        let what = format!("the connection string has a parameter{named} that is none of {}", PARAMETERS.join(", "));
+        Err(LogFault::Settings { what })
     }
 
     fn names(&self, key: &str) -> bool {
@@ -137,6 +170,25 @@ mod tests {
         let mut with = options("esdb://a?tlscafile=/x.pem");
         with.ca_file = Some(PathBuf::from("/y.pem"));
         assert!(matches!(complete(&with), Err(LogFault::Settings { .. })));
+    }
+
+    #[test]
+    fn a_parameter_that_does_not_exist_is_told_and_never_a_piece_of_a_password() {
+        for (connection, named) in [
+            ("esdb://a:2113?tsl=false", true),
+            ("esdb://a:2113?tls=true&tlsVerifyCret=true", true),
+            ("esdb://a:2113?tls", false),
+            ("esdb://admin:s?ecret&x@a:2113", false),
+        ] {
+            match complete(&options(connection)) {
+                Ok(_) => assert_eq!(connection, "esdb://a:2113?tls"),
+                Err(LogFault::Settings { what }) => {
+                    assert!(what.contains("tlsVerifyCert") && !what.contains("ecret"), "{what}");
+                    assert_eq!(what.contains("parameter `"), named, "{what}");
+                }
+                Err(other) => panic!("{other}"),
+            }
+        }
     }
 
     #[test]

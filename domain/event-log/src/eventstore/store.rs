@@ -1,5 +1,6 @@
 //! What one process knows of the log on the servers, beside the way to it.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,6 +23,15 @@ use crate::sqlite::cache::Generations;
 const APPENDS_MAX: usize = 1_024;
 /// Buckets of copied commands that are remembered. They do not change once the copy is complete.
 const BUCKETS_MAX: usize = 256;
+
+/// What a subscription says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Notice {
+    /// It stands: whatever is appended from now on it will say.
+    Stands,
+    /// Something was appended here.
+    Appended(Position),
+}
 
 /// The store: the way to the servers, and what was learned on it.
 pub(super) struct Store {
@@ -98,11 +108,27 @@ impl Store {
         });
     }
 
-    /// Says how far the log goes, if it can be read.
-    pub(super) async fn refresh_hint(&self) {
-        if let Ok(Some(head)) = self.head().await {
+    /// Says how far the log goes; `false` when it cannot be read.
+    pub(super) async fn refresh_hint(&self) -> bool {
+        let Ok(head) = self.head().await else { return false };
+        if let Some(head) = head {
             self.hint_at(head);
         }
+        true
+    }
+
+    /// Passes on what a subscription says. It breaks off when the subscription is of no use: what was appended before it
+    /// stood could not be looked for, and nobody would hear of that until something else is appended.
+    pub(super) async fn heed(&self, notice: Notice) -> ControlFlow<()> {
+        match notice {
+            Notice::Stands => {
+                if !self.refresh_hint().await {
+                    return ControlFlow::Break(());
+                }
+            }
+            Notice::Appended(position) => self.hint_at(position),
+        }
+        ControlFlow::Continue(())
     }
 
     pub(super) fn tail(&self) -> MutexGuard<'_, Tail> {
@@ -120,4 +146,23 @@ impl Store {
 
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::fixture::ticking_stamp;
+
+    #[tokio::test]
+    async fn a_subscription_before_which_nobody_could_look_is_of_no_use() {
+        let options = EventStoreOptions::new("esdb://127.0.0.1:1?tls=false".to_owned(), ticking_stamp());
+        let store = Store::new(Link::new(&options).unwrap(), &options);
+        // From now on no read goes through, and nobody is asked.
+        store.link.connection.close();
+        assert_eq!(store.heed(Notice::Stands).await, ControlFlow::Break(()));
+        assert_eq!(*store.hint.borrow(), None);
+        assert_eq!(store.heed(Notice::Appended(Position::new(7))).await, ControlFlow::Continue(()));
+        assert_eq!(store.heed(Notice::Appended(Position::new(5))).await, ControlFlow::Continue(()));
+        assert_eq!(*store.hint.borrow(), Some(Position::new(7)), "a hint never goes back");
+    }
 }

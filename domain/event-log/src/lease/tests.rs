@@ -136,6 +136,33 @@ async fn a_released_lease_is_taken_at_once_with_its_progress() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lease_is_given_up_behind_a_renewal_that_nobody_knows_of() {
+    let leases = Arc::new(Moody::default());
+    let start = Instant::now();
+    let (mut one, mut other) = (keeper(&leases, "one"), keeper(&leases, "other"));
+    one.step(start, None).await.unwrap();
+    leases.forgets.store(1, Ordering::Relaxed);
+    assert_holds(&one.step(start + RENEWAL, at(3)).await.unwrap(), 1, until(start), None);
+    one.release(at(5)).await.unwrap();
+    assert_holds(&other.step(start + RENEWAL, None).await.unwrap(), 2, until(start + RENEWAL), at(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holder_that_was_followed_takes_nothing_away_when_it_gives_up() {
+    let leases = Arc::new(MemoryLeases::new());
+    let start = Instant::now();
+    let (mut one, mut other) = (keeper(&leases, "one"), keeper(&leases, "other"));
+    one.step(start, None).await.unwrap();
+    other.step(start, None).await.unwrap();
+    // The first one was stopped for so long that the other one has taken the lease and done more.
+    assert_holds(&other.step(start + TTL, None).await.unwrap(), 2, until(start + TTL), None);
+    other.step(start + TTL + RENEWAL, at(20)).await.unwrap();
+    one.release(at(10)).await.unwrap();
+    let record = leases.read(&name()).await.unwrap().unwrap();
+    assert_eq!((&*record.holder, record.progress, record.released), ("other", at(20), false));
+}
+
+#[tokio::test(start_paused = true)]
 async fn progress_never_goes_back() {
     let leases = Arc::new(MemoryLeases::new());
     let start = Instant::now();

@@ -114,12 +114,6 @@ pub(crate) fn size(path: &Path) -> io::Result<u64> {
     }
 }
 
-/// Makes the names in the folder of `path` durable, as its content must have been made before.
-pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    File::open(folder)?.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,10 +8,11 @@ use aws_lc_rs::rand;
 use rusqlite::{Connection, OpenFlags};
 use uuid::{Builder, Uuid};
 
+use crate::durable;
 use crate::memory::whole_micros;
+use crate::sqlite::SqliteOptions;
 use crate::sqlite::inspect::OpenError;
 use crate::sqlite::schema::{self, LogInfo};
-use crate::sqlite::{SqliteOptions, file};
 
 /// Refuses a log of another installation.
 pub(super) fn check_installation(path: &Path, info: &LogInfo, expected: Option<Uuid>) -> Result<(), OpenError> {
@@ -55,7 +56,7 @@ pub(super) fn create(path: &Path, options: &SqliteOptions) -> Result<Connection,
     let now = whole_micros((options.stamp)());
     schema::create(&conn, installation, now).map_err(|error| OpenError::sqlite(path, error))?;
     File::open(path).and_then(|file| file.sync_all()).map_err(io_failed)?;
-    file::sync_folder(path).map_err(io_failed)?;
+    durable::sync_name(path).map_err(io_failed)?;
     Ok(conn)
 }
 

@@ -1,6 +1,6 @@
 //! Operating a log: how large it is, and copies of it while it is in use.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use domain::envelope::Position;
 use rusqlite::{ErrorCode, OptionalExtension};
 use thiserror::Error;
 
+use crate::durable;
 use crate::port::ReadError;
 use crate::sqlite::inspect::{Found, OpenError, inspect};
 use crate::sqlite::reader::{ReaderSettings, connect, newest_position};
@@ -149,9 +150,7 @@ fn copy(from: &Path, to: &Path, partial: &Path) -> Result<Backup, BackupError> {
         return Err(unsound(&OpenError::nothing(partial)));
     }
     let head = connect(partial, ReaderSettings::default()).and_then(|copy| newest_position(&copy)).map_err(store)?;
-    File::open(partial).and_then(|file| file.sync_all()).map_err(io_failed)?;
-    fs::rename(partial, to).map_err(io_failed)?;
-    file::sync_folder(to).map_err(io_failed)?;
+    durable::put_in_place(partial, to).map_err(io_failed)?;
     let bytes = file::size(to).map_err(io_failed)?;
     Ok(Backup { path: to.to_owned(), bytes, head })
 }

@@ -77,6 +77,19 @@ impl FileKeys {
     /// # Errors
     /// The file cannot be written, or older pages still hold a key that was destroyed.
     pub fn merge(&self, rows: &[KeyRow]) -> Result<Answer<Vec<StoredKey>>, KeyStoreError> {
+        self.merge_telling(rows, |_destroyed| {})
+    }
+
+    /// [`FileKeys::merge`], which tells how many keys it destroyed that were not before: as soon as they are, also when
+    /// older pages are held back then.
+    ///
+    /// # Errors
+    /// As for [`FileKeys::merge`].
+    pub fn merge_telling(
+        &self,
+        rows: &[KeyRow],
+        tell: impl FnOnce(usize),
+    ) -> Result<Answer<Vec<StoredKey>>, KeyStoreError> {
         let mut inside = self.inside();
         let Inside { conn, recent, lingering } = &mut *inside;
         let of_rows = || rows.iter().filter(|row| matches!(row.key, StoredKey::Destroyed(_))).map(|row| row.subject);
@@ -89,6 +102,7 @@ impl FileKeys {
             }
         };
         written.destroyed.iter().for_each(|subject| recent.push(*subject));
+        tell(written.destroyed.len());
         *lingering |= !written.destroyed.is_empty();
         if *lingering && of_rows().next().is_some() {
             if !store::empty_wal(conn).map_err(KeyStoreError::File)? {

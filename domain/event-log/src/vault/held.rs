@@ -4,7 +4,11 @@
 //! [`KeyStore::destroyed_since`] takes out what was destroyed, and when there was none for `stale_after`, everything
 //! goes. A key that an answer brought is kept only if that answer knows every destruction that we know, so that a slow
 //! answer, or one of a standby, cannot bring a destroyed key back.
+//!
+//! That a key was destroyed is remembered under the same rule, so that nobody asks for it again and again. It holds no
+//! longer than keys do: a store that was opened anew empties both.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -37,6 +41,9 @@ pub struct VaultStats {
 #[derive(Debug)]
 struct Ring {
     keys: Generations<SubjectId, Arc<DataKey>>,
+    /// Whose key is known to be destroyed.
+    gone: Generations<SubjectId, ()>,
+    /// Of each of the two, in each of two generations.
     keys_max: usize,
     /// `None` when the store belongs to this process alone, so that nobody destroys keys unseen.
     stale_after: Option<Duration>,
@@ -51,9 +58,13 @@ struct Known {
 }
 
 impl Ring {
+    fn new(keys_max: usize, stale_after: Option<Duration>) -> Self {
+        let (keys, gone) = (Generations::new(keys_max), Generations::new(keys_max));
+        Self { keys, gone, keys_max, stale_after, known: None }
+    }
+
     fn clear(&mut self) {
-        self.keys = Generations::new(self.keys_max);
-        self.known = None;
+        *self = Self::new(self.keys_max, self.stale_after);
     }
 
     /// Drops everything when nothing was heard for too long; answers whether that is new.
@@ -87,6 +98,30 @@ impl Ring {
             self.keys.insert(subject, Arc::clone(key));
         }
     }
+
+    fn bury(&mut self, subject: SubjectId, as_of: Cursor) {
+        if self.known.is_some_and(|known| as_of.covers(known.upto)) {
+            self.gone.insert(subject, ());
+        }
+    }
+
+    fn lacking(&mut self, subjects: &[SubjectId]) -> Vec<SubjectId> {
+        // The file of this process answers one question as fast as a part of many, and what is not kept helps nobody.
+        if self.stale_after.is_none() || self.known.is_none() {
+            return Vec::new();
+        }
+        let (mut seen, mut lacking) = (HashSet::new(), Vec::new());
+        for subject in subjects {
+            if seen.len() >= self.keys_max {
+                break;
+            }
+            // Looking at what is there counts as a use, so that what comes does not push it out.
+            if seen.insert(*subject) && self.keys.get(subject).is_none() && self.gone.get(subject).is_none() {
+                lacking.push(*subject);
+            }
+        }
+        lacking
+    }
 }
 
 /// A store with the keys of it that are in memory.
@@ -109,7 +144,7 @@ impl Held {
     ) -> Self {
         Self {
             store,
-            ring: Mutex::new(Ring { keys: Generations::new(keys_max), keys_max, stale_after, known: None }),
+            ring: Mutex::new(Ring::new(keys_max, stale_after)),
             now,
             failing: AtomicBool::new(false),
             refreshes: AtomicU64::new(0),
@@ -127,6 +162,26 @@ impl Held {
     /// Keeps a key that an answer as of this cursor has brought, if that answer knows enough.
     pub(super) fn admit(&self, subject: SubjectId, key: &Arc<DataKey>, as_of: Cursor) {
         self.ring().admit(subject, key, as_of);
+    }
+
+    /// Whether the key is known to be destroyed, so that the store need not be asked.
+    pub(super) fn is_gone(&self, subject: SubjectId) -> bool {
+        self.drop_stale();
+        self.ring().gone.get(&subject).is_some()
+    }
+
+    /// Remembers that an answer as of this cursor said that the key is destroyed, if that answer knows enough.
+    pub(super) fn bury(&self, subject: SubjectId, as_of: Cursor) {
+        self.ring().bury(subject, as_of);
+    }
+
+    /// Whom of these subjects the store should be asked for ahead of time, each once: those of whom nothing is in
+    /// memory, among as many as the memory surely holds.
+    ///
+    /// None where that gains nothing: the store is this process's own, or what came would not be kept.
+    pub(super) fn lacking(&self, subjects: &[SubjectId]) -> Vec<SubjectId> {
+        self.drop_stale();
+        self.ring().lacking(subjects)
     }
 
     pub(super) fn forget(&self, subject: SubjectId) {
@@ -203,6 +258,7 @@ mod tests {
     use crate::vault::cipher::{KEY_BYTES, expand};
 
     const STALE_AFTER: Duration = Duration::from_secs(30);
+    const KEYS_MAX: usize = 16;
 
     fn subject(which: &str) -> SubjectId {
         SubjectId::from_uuid(CommandId::derived(&["subject", which]).as_uuid())
@@ -218,17 +274,17 @@ mod tests {
 
     /// A ring that has heard, at `now`, of everything up to `number`.
     fn ring(number: u64, now: Instant) -> Ring {
-        let stale_after = Some(STALE_AFTER);
-        let mut ring = Ring { keys: Generations::new(16), keys_max: 16, stale_after, known: None };
+        let mut ring = Ring::new(KEYS_MAX, Some(STALE_AFTER));
         ring.apply(&News::Lost { upto: at(number) }, now);
         ring
     }
 
     #[test]
     fn without_an_answer_nothing_is_kept() {
-        let mut ring = Ring { keys: Generations::new(16), keys_max: 16, stale_after: Some(STALE_AFTER), known: None };
+        let mut ring = Ring::new(KEYS_MAX, Some(STALE_AFTER));
         ring.admit(subject("a"), &key(), at(9));
-        assert!(ring.keys.get(&subject("a")).is_none());
+        ring.bury(subject("b"), at(9));
+        assert!(ring.keys.get(&subject("a")).is_none() && ring.gone.get(&subject("b")).is_none());
     }
 
     #[test]
@@ -242,7 +298,25 @@ mod tests {
         ] {
             ring.admit(subject(which), &key(), as_of);
             assert_eq!(ring.keys.get(&subject(which)).is_some(), kept, "{which}");
+            ring.bury(subject(which), as_of);
+            assert_eq!(ring.gone.get(&subject(which)).is_some(), kept, "{which}");
         }
+    }
+
+    #[test]
+    fn those_are_lacking_of_whom_nothing_is_known_each_once_and_no_more_than_the_memory_holds() {
+        let mut ring = ring(0, Instant::now());
+        ring.admit(subject("a"), &key(), at(0));
+        ring.bury(subject("b"), at(0));
+        let asked = ["c", "a", "d", "b", "c"].map(subject);
+        assert_eq!(ring.lacking(&asked), ["c", "d"].map(subject));
+        let many: Vec<SubjectId> = (0..2 * KEYS_MAX).map(|which| subject(&which.to_string())).collect();
+        assert_eq!(ring.lacking(&many), many[..KEYS_MAX]);
+        ring.clear();
+        assert!(ring.lacking(&asked).is_empty(), "what comes would not be kept");
+        let mut own = Ring::new(KEYS_MAX, None);
+        own.apply(&News::Lost { upto: at(0) }, Instant::now());
+        assert!(own.lacking(&asked).is_empty(), "a file of our own is asked when it is needed");
     }
 
     #[test]
@@ -250,10 +324,11 @@ mod tests {
         let begin = Instant::now();
         let mut ring = ring(0, begin);
         ring.admit(subject("a"), &key(), at(0));
+        ring.bury(subject("b"), at(0));
         assert!(!ring.expire(begin + STALE_AFTER - Duration::from_nanos(1)));
-        assert!(ring.keys.get(&subject("a")).is_some());
+        assert!(ring.keys.get(&subject("a")).is_some() && ring.gone.get(&subject("b")).is_some());
         assert!(ring.expire(begin + STALE_AFTER));
-        assert!(ring.keys.get(&subject("a")).is_none());
+        assert!(ring.keys.get(&subject("a")).is_none() && ring.gone.get(&subject("b")).is_none());
         assert!(!ring.expire(begin + STALE_AFTER), "once is enough");
         ring.admit(subject("a"), &key(), at(9));
         assert!(ring.keys.get(&subject("a")).is_none(), "nothing is kept until the store answers again");

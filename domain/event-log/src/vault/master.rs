@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use domain::id::SubjectId;
 use thiserror::Error;
 
-use crate::sqlite::file::sync_folder;
+use crate::durable;
 use crate::vault::cipher::{self, DataKey, KEY_BYTES, wipe};
 
 /// Ends what a wrapped key is bound to; a later form gets another number.
@@ -102,7 +102,7 @@ impl MasterKey {
         text.push('\n');
         let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
         wipe(&mut text.into_bytes());
-        written.and_then(|()| sync_folder(path)).map_err(io_failed)?;
+        written.and_then(|()| durable::sync_name(path)).map_err(io_failed)?;
         Self::of(&mut bytes)
     }
 

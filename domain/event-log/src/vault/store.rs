@@ -10,6 +10,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row};
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::durable;
 use crate::sqlite::file::{self, FileLock, Header, Mark};
 use crate::sqlite::reader::{ReaderSettings, connect};
 use crate::vault::keys::{KeyRow, KeyStoreError, StoredKey};
@@ -112,7 +113,7 @@ pub(super) fn open(path: &Path, master: Option<&MasterKey>, create: bool) -> Res
     let conn = connect_writer(path).map_err(failed)?;
     if is_new {
         create_tables(&conn).map_err(failed)?;
-        file::sync_folder(path).map_err(io_failed)?;
+        durable::sync_name(path).map_err(io_failed)?;
     }
     if let Some(master) = unregistered {
         let check = master.check_value().map_err(|source| OpenError::Random { path: path.to_owned(), source })?;

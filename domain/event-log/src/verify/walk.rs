@@ -6,7 +6,7 @@ use domain::envelope::{Metadata, Position, RecordedEvent};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row};
 use serde::de::IgnoredAny;
 
-use crate::digest::{DIGEST_BYTES, LogDigest, event_digest};
+use crate::digest::{ContentDigest, DIGEST_BYTES, LogDigest, event_digest};
 use crate::port::ReadError;
 use crate::sqlite::reader::newest_position;
 use crate::sqlite::row::{self, Names, event_columns, signed, unsigned};
@@ -45,6 +45,8 @@ pub(super) struct Walk<'a> {
     next: HashMap<i64, u64>,
     recorded: i64,
     digest: LogDigest,
+    /// Over the events of each stream.
+    streams: HashMap<i64, LogDigest>,
     events: u64,
     /// Some event could not be read, so what is counted from the events is too low.
     incomplete: bool,
@@ -75,6 +77,7 @@ impl<'a> Walk<'a> {
             next: HashMap::new(),
             recorded: i64::MIN,
             digest: LogDigest::new(),
+            streams: HashMap::new(),
             events: 0,
             incomplete: false,
         }
@@ -169,6 +172,7 @@ impl<'a> Walk<'a> {
         }
         // `row::event` has read this column, so it is a number.
         let stream: i64 = row.get(1).unwrap_or_default();
+        self.streams.entry(stream).or_default().push(&digest);
         self.check_order(&event, stream);
         self.check_content(&event, stream);
     }
@@ -287,12 +291,32 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// The digest of what the log holds, whatever its order; `None` when some of that could not be read.
+    fn content_digest(&self) -> Option<[u8; DIGEST_BYTES]> {
+        if self.incomplete {
+            return None;
+        }
+        let mut statement = self.conn.prepare("SELECT key, name FROM stream ORDER BY name").ok()?;
+        let mut rows = statement.query([]).ok()?;
+        let (mut digest, mut taken) = (ContentDigest::new(), 0);
+        while let Some(row) = rows.next().ok()? {
+            let (key, name): (i64, String) = (row.get(0).ok()?, row.get(1).ok()?);
+            // One that was begun since has no events here.
+            if let Some(events) = self.streams.get(&key) {
+                digest.push(&name, events);
+                taken += 1;
+            }
+        }
+        (taken == self.streams.len()).then(|| digest.value())
+    }
+
     pub(super) fn into_report(self) -> Draft {
         let report = VerifyReport {
             events: self.events,
             streams: u64::try_from(self.next.len()).unwrap_or(u64::MAX),
             head: self.head,
             log_digest: self.digest.value(),
+            content_digest: self.content_digest(),
             findings: Vec::new(),
             findings_total: 0,
         };

@@ -10,6 +10,7 @@ use chrono::{SubsecRound as _, TimeDelta};
 use cross_border::partner::{PartnerId, Place};
 use cross_border::peer::{Peer, Transport};
 use cross_border::trust::{KEY_FILE_SUFFIX, KeyId, KeyRing, PrivateKey, SigningKey, SuiteName, VerifyingKey};
+use event_log::durable::{self, Access};
 use serde::{Deserialize, Serialize};
 
 use super::place::council;
@@ -54,10 +55,8 @@ pub(super) fn claim(root: &Path) -> Result<u32, Failure> {
     };
     let run = before.saturating_add(1);
     fs::create_dir_all(root).map_err(at(root, "cannot be made"))?;
-    // Beside and moved into place, so that it is never half a marker.
-    let beside = path.with_extension("json.new");
-    fs::write(&beside, serde_json::to_vec_pretty(&Marker { runs: run })?).map_err(at(&beside, "cannot be written"))?;
-    fs::rename(&beside, &path).map_err(at(&path, "cannot be replaced"))?;
+    let marker = serde_json::to_vec_pretty(&Marker { runs: run })?;
+    durable::write(&path, &marker, Access::Usual).map_err(at(&path, "cannot be written"))?;
     Ok(run)
 }
 

@@ -1,10 +1,9 @@
 //! Why a request stayed without an answer, and what to try next where an option of the check can help.
 
 use std::error::Error as StdError;
-use std::io;
 use std::time::Duration;
 
-use cross_border::delivery::resolver::ResolveError;
+use cross_border::delivery::client::failure::{causes, is_private_address};
 use rustls::CertificateError;
 use thiserror::Error;
 
@@ -32,7 +31,7 @@ pub(super) enum Unanswered {
 impl Unanswered {
     /// What kept an answer from beginning within `timeout`.
     pub(super) fn before(error: &reqwest::Error, timeout: Duration) -> Self {
-        if causes(error).any(is_private) {
+        if causes(error).any(is_private_address) {
             Self::PrivateAddress(innermost(error))
         } else if causes(error).any(is_unknown_authority) {
             Self::UnknownAuthority(innermost(error))
@@ -51,32 +50,12 @@ impl Unanswered {
     }
 }
 
-fn causes<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
-    let mut next = Some(error);
-    std::iter::from_fn(move || {
-        let error = next?;
-        next = error.source();
-        Some(error)
-    })
-}
-
 /// The innermost cause, which says most.
 pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
     causes(error).last().map(|cause| shown(&cause.to_string())).unwrap_or_default()
 }
 
-fn is_private(cause: &(dyn StdError + 'static)) -> bool {
-    matches!(cause.downcast_ref::<ResolveError>(), Some(ResolveError::Private(_)))
-}
-
-/// An I/O error passes over what it carries when it is asked for its source, so what it carries is looked at.
 fn is_unknown_authority(cause: &(dyn StdError + 'static)) -> bool {
-    if let Some(error) = cause.downcast_ref::<io::Error>() {
-        return match error.get_ref() {
-            Some(carried) => is_unknown_authority(carried),
-            None => false,
-        };
-    }
     // A signature that does not fit is one of another authority with a name that is known.
     match cause.downcast_ref::<rustls::Error>() {
         Some(rustls::Error::InvalidCertificate(refused)) => {
@@ -88,6 +67,7 @@ fn is_unknown_authority(cause: &(dyn StdError + 'static)) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
     use std::path::PathBuf;
     use std::sync::Arc;
 
@@ -194,9 +174,10 @@ mod tests {
             let refused = rustls::Error::InvalidCertificate(kind);
             io::Error::other(io::Error::new(io::ErrorKind::InvalidData, refused))
         };
-        assert!(is_unknown_authority(&of(CertificateError::UnknownIssuer)));
-        assert!(is_unknown_authority(&of(CertificateError::BadSignature)));
-        assert!(!is_unknown_authority(&of(CertificateError::Expired)), "no other authority makes it younger");
-        assert!(!is_unknown_authority(&io::Error::from(io::ErrorKind::ConnectionRefused)));
+        let is_found = |error: &io::Error| causes(error).any(is_unknown_authority);
+        assert!(is_found(&of(CertificateError::UnknownIssuer)));
+        assert!(is_found(&of(CertificateError::BadSignature)));
+        assert!(!is_found(&of(CertificateError::Expired)), "no other authority makes it younger");
+        assert!(!is_found(&io::Error::from(io::ErrorKind::ConnectionRefused)));
     }
 }

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use super::*;
 
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -70,6 +72,19 @@ async fn failures_in_a_row_replace_the_connection() {
         connection.again(soon(), lost(), Some(first), &mut tries).await.unwrap();
     }
     assert_eq!((second, connection.stats().reconnects), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_was_replaced_before_anybody_asked_is_known_to_be() {
+    let connection = Connection::new();
+    let first = connected(&connection).await;
+    assert!(timeout(PATIENCE, connection.replaced(first)).await.is_err(), "nothing has taken over");
+    let gone = Problem::Unconnected("gone".to_owned());
+    connection.again(soon(), gone, Some(first), &mut Tries::default()).await.unwrap();
+    let second = connected(&connection).await;
+    // Whoever got the first one and looks only now must not take the second one for its own.
+    assert!(timeout(PATIENCE, connection.replaced(first)).await.is_ok());
+    assert!(timeout(PATIENCE, connection.replaced(second)).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,159 @@
+//! 登记未成: a matter of a filing that was taken in led to no complaint. It is noted, seen, and tried again.
+
+use super::event::{FilingEvent, FilingItem, ItemKind, Received, RegistrationFailed, RegistrationRetried};
+use super::{Filing, FilingRejection, RegistrationObstacle};
+use crate::decider::{Context, Happened};
+
+type Decided = Result<Vec<Happened<FilingEvent>>, FilingRejection>;
+
+/// Notes that a matter led to no complaint; nothing when that is noted already.
+pub(super) fn note_failure(state: &Filing, item: u16, obstacle: RegistrationObstacle, ctx: &Context<'_>) -> Decided {
+    let (received, matter) = matter(state, item)?;
+    let Filing::Received(.., failures) = state else { return Err(FilingRejection::NotRegistered) };
+    if failures.contains_key(&item) {
+        return Ok(Vec::new());
+    }
+    let (number, unit) = (matter.number.clone(), received.unit.clone());
+    let failed = RegistrationFailed { item, number, unit, obstacle };
+    Ok(vec![Happened { at: ctx.now, event: FilingEvent::RegistrationFailed(failed) }])
+}
+
+/// Has a matter that led to no complaint tried again.
+pub(super) fn retry(state: &Filing, item: u16, ctx: &Context<'_>) -> Decided {
+    matter(state, item)?;
+    match state {
+        Filing::Received(.., failures) if failures.contains_key(&item) => {
+            let retried = RegistrationRetried { item };
+            Ok(vec![Happened { at: ctx.now, event: FilingEvent::RegistrationRetried(retried) }])
+        }
+        Filing::Received(..) | Filing::Unknown => Err(FilingRejection::NotFailed(item)),
+    }
+}
+
+/// A matter that is to become a complaint, and what it came in with.
+fn matter(state: &Filing, item: u16) -> Result<(&Received, &FilingItem), FilingRejection> {
+    let Filing::Received(received, items, _) = state else { return Err(FilingRejection::NotRegistered) };
+    let matter = items.iter().find(|matter| matter.item == item && matter.kind == ItemKind::Complaint);
+    matter.map(|matter| (&**received, matter)).ok_or(FilingRejection::NoSuchMatter(item))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+
+    use super::super::{Failure, FilingCommand, Split};
+    use super::*;
+    use crate::calendar::WorkingCalendar;
+    use crate::clock::RuleTable;
+    use crate::decider::{Decider, fold};
+    use crate::id::{FilingId, UnitId};
+    use crate::region::RegionCode;
+    use crate::vocabulary::{Category, Channel};
+
+    const OBSTACLE: RegistrationObstacle = RegistrationObstacle::AlreadyRegistered;
+
+    fn now() -> DateTime<Utc> {
+        "2026-05-06T09:00:00+08:00".parse().unwrap()
+    }
+
+    fn unit() -> UnitId {
+        UnitId::parse("gz-12315").unwrap()
+    }
+
+    fn item(item: u16, kind: ItemKind) -> FilingItem {
+        FilingItem {
+            item,
+            kind,
+            number: format!("1-{item}"),
+            category: Category::Quality,
+            respondent: None,
+            amount: None,
+            remedies: Vec::new(),
+            facts: None,
+            source: None,
+        }
+    }
+
+    /// A filing of a complaint and a report.
+    fn filed() -> Vec<Happened<FilingEvent>> {
+        let received = Received {
+            filing: FilingId::derived("12315", "1"),
+            source: "12315".to_owned(),
+            external_number: "1".to_owned(),
+            channel: Channel::Phone,
+            region: RegionCode::parse("440106").unwrap(),
+            unit: unit(),
+            complainant: None,
+        };
+        let items = vec![item(1, ItemKind::Complaint), item(2, ItemKind::Report)];
+        vec![
+            Happened { at: now(), event: FilingEvent::Received(Box::new(received)) },
+            Happened { at: now(), event: FilingEvent::Split(Split { items }) },
+        ]
+    }
+
+    fn failed() -> Happened<FilingEvent> {
+        let failed = RegistrationFailed { item: 1, number: "1-1".to_owned(), unit: unit(), obstacle: OBSTACLE };
+        Happened { at: now(), event: FilingEvent::RegistrationFailed(failed) }
+    }
+
+    fn retried() -> Happened<FilingEvent> {
+        Happened { at: now(), event: FilingEvent::RegistrationRetried(RegistrationRetried { item: 1 }) }
+    }
+
+    fn decide(events: &[Happened<FilingEvent>], command: FilingCommand) -> Decided {
+        let ctx = Context {
+            now: now(),
+            unit: &unit(),
+            actor: "officer-1",
+            calendar: WorkingCalendar::mainland(),
+            rules: RuleTable::builtin(),
+        };
+        Filing::decide(&fold::<Filing>(events), command, &ctx)
+    }
+
+    fn with(more: &[Happened<FilingEvent>]) -> Vec<Happened<FilingEvent>> {
+        [filed().as_slice(), more].concat()
+    }
+
+    fn note(item: u16) -> FilingCommand {
+        FilingCommand::NoteFailure { item, obstacle: OBSTACLE }
+    }
+
+    fn again(item: u16) -> FilingCommand {
+        FilingCommand::RetryRegistration { item }
+    }
+
+    #[test]
+    fn what_led_to_no_complaint_is_noted_once() {
+        assert_eq!(decide(&filed(), note(1)), Ok(vec![failed()]));
+        assert_eq!(decide(&with(&[failed()]), note(1)), Ok(Vec::new()));
+        let Filing::Received(.., failures) = fold::<Filing>(&with(&[failed()])) else { panic!("it was filed") };
+        assert_eq!(failures.into_iter().collect::<Vec<_>>(), [(1, Failure { at: now(), obstacle: OBSTACLE })]);
+    }
+
+    #[test]
+    fn what_failed_is_tried_again_and_may_fail_again() {
+        assert_eq!(decide(&with(&[failed()]), again(1)), Ok(vec![retried()]));
+        let Filing::Received(.., failures) = fold::<Filing>(&with(&[failed(), retried()])) else { panic!("filed") };
+        assert!(failures.is_empty());
+        assert_eq!(decide(&with(&[failed(), retried()]), again(1)), Err(FilingRejection::NotFailed(1)));
+        assert_eq!(decide(&with(&[failed(), retried()]), note(1)), Ok(vec![failed()]));
+    }
+
+    #[test]
+    fn only_a_matter_that_is_to_become_a_complaint_can_fail_to() {
+        for command in [note(2), again(2)] {
+            assert_eq!(decide(&filed(), command.clone()), Err(FilingRejection::NoSuchMatter(2)));
+            assert_eq!(decide(&[], command), Err(FilingRejection::NotRegistered));
+        }
+        assert_eq!(decide(&filed(), again(1)), Err(FilingRejection::NotFailed(1)));
+    }
+
+    #[test]
+    fn without_its_filing_it_says_nothing() {
+        for event in [failed(), retried()] {
+            assert_eq!(Filing::evolve(Filing::initial(), &event), Filing::Unknown);
+        }
+    }
+}
