@@ -141,8 +141,7 @@ fn heard(filter: &str) -> Vec<String> {
         tracing::debug!(target: "eventstore::commands", "Subscribing...");
         tracing::warn!(target: "event_log::eventstore::connection", "The log cannot be used");
     });
-    let lines = heard.0.lock().unwrap().clone();
-    lines
+    heard.0.lock().unwrap().clone()
 }
 
 #[test]
