@@ -131,7 +131,11 @@ impl DataDir {
         }
     }
 
-    async fn connect(&self, config: &Config, create: bool) -> Result<EventStoreLog, Failure> {
+    /// The log on the configured cluster, without a lock on this folder.
+    ///
+    /// # Errors
+    /// No cluster is configured, it cannot be reached, or there is no log and none may be made.
+    pub(crate) async fn connect(&self, config: &Config, create: bool) -> Result<EventStoreLog, Failure> {
         let options = eventstore_options(config, Arc::new(crate::clock::now))?;
         // Boxed: a large future.
         Ok(Box::pin(EventStoreLog::open(EventStoreOptions { create, ..options })).await?)
@@ -303,9 +307,10 @@ fn log_options(config: &Config, stamp: event_log::memory::Stamp) -> SqliteOption
 struct VaultFacts(Option<Arc<SubjectVault>>);
 
 impl FactsReader for VaultFacts {
-    fn prepare(&self, subjects: &[SubjectId]) {
-        if let Some(vault) = &self.0 {
-            vault.prefetch(subjects);
+    fn prepare(&self, subjects: &[SubjectId]) -> Result<(), FactsError> {
+        match &self.0 {
+            Some(vault) => vault.prefetch(subjects).map_err(FactsError::new),
+            None => Ok(()),
         }
     }
 

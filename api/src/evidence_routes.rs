@@ -79,10 +79,7 @@ async fn bring(State(files): State<Arc<Files>>, named: Named, request: axum::ext
 
 async fn fetch(State(files): State<Arc<Files>>, named: Named, request: axum::extract::Request) -> Response {
     let (parts, _body) = request.into_parts();
-    match Box::pin(files.fetch(&named, &parts)).await {
-        Ok((item, scan, bytes)) => file(&item.media, scan, bytes),
-        Err(fault) => fault.into_response(),
-    }
+    Box::pin(files.fetch(&named, &parts)).await.unwrap_or_else(IntoResponse::into_response)
 }
 
 impl Files {
@@ -122,17 +119,13 @@ impl Files {
         Ok((item, scan))
     }
 
-    async fn fetch(
-        &self,
-        named: &(String, String),
-        parts: &Parts,
-    ) -> Result<(EvidenceItem, ScanState, Vec<u8>), Fault> {
+    async fn fetch(&self, named: &(String, String), parts: &Parts) -> Result<Response, Fault> {
         let authority = self.authority(parts).await?;
         let (id, digest) = names(named)?;
         let folded = Folded::seen_by(&self.app, &authority, id).await?;
         may_look(&authority, Look::Content)?;
         let known = folded.transfer.evidence.get(&digest).ok_or_else(unannounced)?;
-        let _place = self.places.take(&authority.principal.subject)?;
+        let place = self.places.take(&authority.principal.subject)?;
         let (item, bytes) = Box::pin(self.app.council.file(id, &digest)).await.map_err(ApiError::from)?;
         // Who read which file, never what stands in it.
         let (actor, unit) = (&authority.principal.subject, &authority.unit.id);
@@ -143,7 +136,7 @@ impl Files {
             unit.id = %unit,
             "Gave out a file of referral `{id}`"
         );
-        Ok((item, known.scan, bytes))
+        Ok(file(&item.media, known.scan, bytes).map(|body| place.held_by(body)))
     }
 }
 

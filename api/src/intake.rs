@@ -1,13 +1,16 @@
 //! What comes in over the network and lies in memory: so much at once, of one caller no more than a share, and none of
-//! it too slowly.
+//! it too slowly. What goes out lies in memory as well, and holds its place until the network has taken it.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use http_body_util::BodyExt;
+use hyper::body::{Frame, SizeHint};
 
 use crate::edge::body::{self, Unread};
 
@@ -63,7 +66,10 @@ async fn falls_behind(come: &AtomicUsize) {
 
 /// Places for what lies in memory, of which one caller has no more than a share.
 #[derive(Debug)]
-pub(crate) struct Places {
+pub(crate) struct Places(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
     all_max: usize,
     share_max: usize,
     taken: Mutex<Taken>,
@@ -87,24 +93,27 @@ pub(crate) enum NoPlace {
 impl Places {
     /// So many places, and so many of them for one caller.
     pub(crate) fn new(all_max: usize, share_max: usize) -> Self {
-        Self { all_max, share_max, taken: Mutex::default() }
+        Self(Arc::new(Shared { all_max, share_max, taken: Mutex::default() }))
     }
 
     /// Takes a place, which is free again when what this returns is dropped.
-    pub(crate) fn take(&self, caller: &str) -> Result<Place<'_>, NoPlace> {
-        let mut taken = self.taken();
+    pub(crate) fn take(&self, caller: &str) -> Result<Place, NoPlace> {
+        let Self(shared) = self;
+        let mut taken = shared.taken();
         let own = taken.by_caller.get(caller).copied().unwrap_or(0);
-        if own >= self.share_max {
+        if own >= shared.share_max {
             return Err(NoPlace::ShareTaken);
         }
-        if taken.all >= self.all_max {
+        if taken.all >= shared.all_max {
             return Err(NoPlace::AllTaken);
         }
         taken.all += 1;
         taken.by_caller.insert(caller.to_owned(), own + 1);
-        Ok(Place { places: self, caller: caller.to_owned() })
+        Ok(Place { shared: Arc::clone(shared), caller: caller.to_owned() })
     }
+}
 
+impl Shared {
     fn taken(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -112,14 +121,25 @@ impl Places {
 
 /// One of the places.
 #[derive(Debug)]
-pub(crate) struct Place<'p> {
-    places: &'p Places,
+pub(crate) struct Place {
+    shared: Arc<Shared>,
     caller: String,
 }
 
-impl Drop for Place<'_> {
+impl Place {
+    /// The same body, which holds the place until the last of its bytes is out of memory: handed to the network, or
+    /// given up with the connection.
+    ///
+    /// The bytes hold it and not the body, because a server takes a whole file from its body at once and keeps it until
+    /// the client has taken it.
+    pub(crate) fn held_by(self, body: Body) -> Body {
+        Body::new(Held { body, place: Arc::new(self) })
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
-        let mut taken = self.places.taken();
+        let mut taken = self.shared.taken();
         taken.all = taken.all.saturating_sub(1);
         let left = taken.by_caller.get(&self.caller).copied().unwrap_or(0).saturating_sub(1);
         if left == 0 {
@@ -127,6 +147,44 @@ impl Drop for Place<'_> {
         } else {
             taken.by_caller.insert(self.caller.clone(), left);
         }
+    }
+}
+
+/// A body whose bytes hold a place.
+struct Held {
+    body: Body,
+    place: Arc<Place>,
+}
+
+/// Bytes of such a body.
+struct Placed {
+    bytes: Bytes,
+    _place: Arc<Place>,
+}
+
+impl AsRef<[u8]> for Placed {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl HttpBody for Held {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.body).poll_frame(cx);
+        let placed = |bytes| Bytes::from_owner(Placed { bytes, _place: Arc::clone(&this.place) });
+        polled.map_ok(|frame| frame.map_data(placed))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -209,11 +267,29 @@ mod tests {
         assert!(places.take("a").is_ok());
     }
 
+    #[tokio::test]
+    async fn what_goes_out_holds_its_place_until_it_is_taken() {
+        let places = Places::new(1, 1);
+        let mut body = places.take("a").unwrap().held_by(Body::from(vec![b'x'; 9]));
+        assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(9), false));
+        let bytes = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert!(body.is_end_stream());
+        drop(body);
+        let (first, rest) = (bytes.slice(..4), bytes.slice(4..));
+        drop((bytes, first));
+        assert_eq!(places.take("a").unwrap_err(), NoPlace::ShareTaken);
+        assert_eq!(rest, vec![b'x'; 5]);
+        drop(rest);
+        // Whoever leaves without having read anything frees it as well.
+        drop(places.take("a").unwrap().held_by(Body::from("unread")));
+        assert!(places.take("a").is_ok());
+    }
+
     #[test]
     fn nothing_is_remembered_of_who_has_left() {
         let places = Places::new(3, 2);
         drop([places.take("a"), places.take("a"), places.take("a"), places.take("b")]);
-        let taken = places.taken();
+        let taken = places.0.taken();
         assert_eq!((taken.all, taken.by_caller.len()), (0, 0));
     }
 }

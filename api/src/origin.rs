@@ -6,13 +6,14 @@
 
 pub mod bar;
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use cross_border::index::ReferralIndex;
 use domain::envelope::{Position, RecordedEvent, Revision};
 use domain::id::StreamId;
+use event_log::durable::{self, Access};
 use event_log::port::{EventLog, LogFault, ReadError};
 use projections::{LastEvent, ReadModels};
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::commands::Failure;
+use crate::commands::path_error::at;
 use crate::config::LogEngine;
 use crate::data_dir::DataDir;
 use crate::log::OpenedLog;
@@ -51,7 +53,7 @@ impl Origin {
                 .map(Some)
                 .map_err(|error| format!("{} cannot be read: {error}; {REBUILD}", path.display()).into()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(at(&path, "cannot be read")(error)),
         }
     }
 
@@ -62,15 +64,7 @@ impl Origin {
     /// The folder cannot be written.
     pub fn write(self, dir: &DataDir) -> Result<(), Failure> {
         let path = dir.origin_path();
-        let beside = path.with_extension("json.new");
-        let mut file = File::create(&beside)?;
-        file.write_all(&serde_json::to_vec(&self)?)?;
-        file.sync_all()?;
-        drop(file);
-        fs::rename(&beside, &path)?;
-        // The name is on the disk when its folder is.
-        File::open(dir.root())?.sync_all()?;
-        Ok(())
+        durable::write(&path, &serde_json::to_vec(&self)?, Access::Usual).map_err(at(&path, "cannot be written"))
     }
 }
 
@@ -110,8 +104,11 @@ pub enum Estranged {
          {REBUILD}"
     )]
     Gone { stream: StreamId, revision: Revision, position: Position },
-    #[error("the servers that this node is connected to were exchanged: {fault}")]
-    Exchanged { fault: LogFault },
+    #[error("the servers that this node is connected to were exchanged")]
+    Exchanged {
+        #[source]
+        fault: LogFault,
+    },
 }
 
 impl Estranged {

@@ -5,6 +5,10 @@
 //! it comes for the first time, the rate of its council, and that this one has not too much under way. Then the body:
 //! its length, its pace, and its digest. Every refusal has a code of the contract and is written to the journal.
 //!
+//! What [`crate::listen`] refuses comes before all of this and stands in no journal: nobody has asked for anything of
+//! ours yet. A request without `Host` or with `Authorization` more than once is `BAD_REQUEST`, and what cannot be read
+//! as HTTP is answered with a status alone.
+//!
 //! Architecture invariant: nothing behind [`guard`] runs for a request without a [`PartnerCaller`], and only [`guard`]
 //! makes one.
 

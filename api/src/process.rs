@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use cross_border::wire::is_known;
 use domain::complaint::{Complaint, Rejection};
 use domain::envelope::Position;
-use domain::filing::{Failure, Filing, FilingRejection, ItemKind};
+use domain::filing::{Failure, Filing, FilingRejection, ItemKind, Standing};
 use domain::id::{ComplaintId, StreamId, UnitId};
 use event_log::execute::{Done, ExecuteError, LoadError, load};
 use event_log::port::ReadError;
@@ -90,18 +90,19 @@ pub struct Completed {
 /// Registers every complaint of a filing, or finds it registered already.
 ///
 /// What cannot be registered, however often it is asked, is noted on the filing's own stream and holds nothing else up.
-/// It is left so until somebody has it tried again.
+/// It is left so until somebody has it tried again, or for ever when somebody settles it.
 ///
 /// # Errors
 /// The log cannot be read or written; what was registered stays so.
 pub async fn complete_filing(app: &App, stream: &StreamId) -> Result<Completed, ChainError> {
     let loaded = load::<Filing>(app.log.as_ref(), stream, None).await.map_err(ChainError::Load)?;
     let mut completed = Completed { position: loaded.position, ..Completed::default() };
-    let Filing::Received(received, items, failures) = &loaded.state else { return Ok(completed) };
+    let Filing::Received(received, items, standings) = &loaded.state else { return Ok(completed) };
     for item in items.iter().filter(|item| item.kind == ItemKind::Complaint) {
         let Some(matter) = Matter::of(&loaded.events, received, item) else { continue };
-        let failure = match failures.get(&item.item) {
-            Some(failure) => *failure,
+        let failure = match standings.get(&item.item) {
+            Some(Standing::Waiting(failure)) => *failure,
+            Some(Standing::Settled(_)) => continue,
             None => match matter.register(app).await {
                 Ok(led) => {
                     completed.led.push(led);

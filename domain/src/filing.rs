@@ -12,7 +12,7 @@ use thiserror::Error;
 
 pub use event::{
     Complainant, FilingEvent, FilingItem, ItemKind, Received, RegistrationFailed, RegistrationObstacle,
-    RegistrationRetried, Split,
+    RegistrationRetried, RegistrationSettled, RegistrationSettlement, Split,
 };
 
 use crate::complaint::event::Registered;
@@ -35,6 +35,11 @@ pub enum FilingCommand {
     /// Has the registration of such a matter tried again.
     RetryRegistration {
         item: u16,
+    },
+    /// Says that such a matter needs no complaint.
+    SettleRegistration {
+        item: u16,
+        reason: RegistrationSettlement,
     },
 }
 
@@ -62,8 +67,10 @@ pub enum FilingRejection {
     NotRegistered,
     #[error("the filing has no matter {0} that becomes a complaint")]
     NoSuchMatter(u16),
-    #[error("matter {0} did not fail to become a complaint, so there is nothing to try again")]
+    #[error("matter {0} did not fail to become a complaint, so there is nothing to try again or to settle")]
     NotFailed(u16),
+    #[error("matter {0} is settled and stays so; what is a complaint after all is filed under a number of its own")]
+    Settled(u16),
     #[error("a filing's time must not lie in the future")]
     InFuture,
     #[error("a filing may be entered at most {} days late", crate::complaint::BACKDATE_DAYS_MAX)]
@@ -77,12 +84,21 @@ pub struct Failure {
     pub obstacle: RegistrationObstacle,
 }
 
+/// How a matter stands that led to no complaint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Somebody has to look at it.
+    Waiting(Failure),
+    /// It needs no complaint, for ever.
+    Settled(RegistrationSettlement),
+}
+
 /// A filing's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Filing {
     Unknown,
     /// What came in, its matters, and those of them, by number, that led to no complaint and are not tried again.
-    Received(Box<Received>, Vec<FilingItem>, BTreeMap<u16, Failure>),
+    Received(Box<Received>, Vec<FilingItem>, BTreeMap<u16, Standing>),
 }
 
 /// What a filing's matter says as the registration of a complaint.
@@ -124,6 +140,7 @@ impl Decider for Filing {
             FilingCommand::Register(register) => register.decide(state, ctx),
             FilingCommand::NoteFailure { item, obstacle } => unregistered::note_failure(state, item, obstacle, ctx),
             FilingCommand::RetryRegistration { item } => unregistered::retry(state, item, ctx),
+            FilingCommand::SettleRegistration { item, reason } => unregistered::settle(state, item, reason, ctx),
         }
     }
 
@@ -133,16 +150,24 @@ impl Decider for Filing {
             (FilingEvent::Split(split), Self::Received(received, ..)) => {
                 Self::Received(received, split.items.clone(), BTreeMap::new())
             }
-            (FilingEvent::RegistrationFailed(failed), Self::Received(received, items, mut failures)) => {
-                failures.insert(failed.item, Failure { at: event.at, obstacle: failed.obstacle });
-                Self::Received(received, items, failures)
+            (FilingEvent::RegistrationFailed(failed), Self::Received(received, items, mut standings)) => {
+                let failure = Failure { at: event.at, obstacle: failed.obstacle };
+                standings.insert(failed.item, Standing::Waiting(failure));
+                Self::Received(received, items, standings)
             }
-            (FilingEvent::RegistrationRetried(retried), Self::Received(received, items, mut failures)) => {
-                failures.remove(&retried.item);
-                Self::Received(received, items, failures)
+            (FilingEvent::RegistrationRetried(retried), Self::Received(received, items, mut standings)) => {
+                standings.remove(&retried.item);
+                Self::Received(received, items, standings)
+            }
+            (FilingEvent::RegistrationSettled(settled), Self::Received(received, items, mut standings)) => {
+                standings.insert(settled.item, Standing::Settled(settled.reason));
+                Self::Received(received, items, standings)
             }
             (
-                FilingEvent::Split(_) | FilingEvent::RegistrationFailed(_) | FilingEvent::RegistrationRetried(_),
+                FilingEvent::Split(_)
+                | FilingEvent::RegistrationFailed(_)
+                | FilingEvent::RegistrationRetried(_)
+                | FilingEvent::RegistrationSettled(_),
                 Self::Unknown,
             ) => Self::Unknown,
         }

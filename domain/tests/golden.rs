@@ -11,7 +11,7 @@ use domain::org::UnitEvent;
 use domain::wire::{AnyEvent, Stored, decode};
 
 /// Raised with every new file, never lowered: the index only grows.
-const INDEX_LINES_MIN: usize = 33;
+const INDEX_LINES_MIN: usize = 34;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("events")

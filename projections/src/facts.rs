@@ -17,9 +17,13 @@ pub trait FactsReader: Send + Sync {
     /// Is told whose facts are opened next, before the first of them is: whoever has to ask elsewhere for each key may
     /// ask for all at once.
     ///
-    /// A subject may be named more than once, and some may never be asked for. Does nothing unless it is written to;
-    /// what fails in it is told by [`FactsReader::open`].
-    fn prepare(&self, _subjects: &[SubjectId]) {}
+    /// A subject may be named more than once, and some may never be asked for. Does nothing unless it is written to.
+    ///
+    /// # Errors
+    /// Nobody answers now, so that [`FactsReader::open`] would wait in vain too. What else fails is told by that.
+    fn prepare(&self, _subjects: &[SubjectId]) -> Result<(), FactsError> {
+        Ok(())
+    }
 }
 
 /// Why sealed facts could not be opened. Trying again may help: the vault is a file like any other.

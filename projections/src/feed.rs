@@ -49,7 +49,7 @@ pub(crate) enum Matter {
     /// It happened to this case, and nothing more.
     Touched(ComplaintId),
     Unit(UnitId, UnitEvent),
-    /// A matter of a filing led to no complaint, or is tried again.
+    /// A matter of a filing led to no complaint, is tried again, or needs none.
     Unregistered(Change),
     /// Known, or of a life that is not shown: of no concern.
     Other,

@@ -286,9 +286,9 @@ impl<F: Follows> Worker<F> {
         }
     }
 
-    /// Tries again soon. It is told when that begins, and at growing intervals while it goes on.
+    /// Tries again soon. It is told when that begins or has another cause, and at growing intervals while it goes on.
     fn again(&mut self, reason: &str) -> Then {
-        match self.outage.failed((self.now)()) {
+        match self.outage.failed((self.now)(), reason) {
             Some(Spell { tries: 1, .. }) => {
                 warn!("{} could not be brought up to date, trying again: {reason}", F::WHAT);
             }

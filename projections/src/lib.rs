@@ -60,7 +60,7 @@ pub use rebuild::{RebuildError, RebuildReport, rebuild};
 pub use register::UnitRow;
 pub use scope::{AsOf, Known, Scope};
 pub use swap::{SwapError, remove, swap_in};
-pub use unregistered::UnregisteredRow;
+pub use unregistered::{UnregisteredPage, UnregisteredRow};
 
 /// The version of the read models: of their tables, and of what stands in them. Files of another one are built anew.
 pub const VERSION: u16 = 1;

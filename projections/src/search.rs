@@ -61,18 +61,32 @@ impl TextRow {
     /// [`TextRow::prepare`] for many, telling the reader part by part whose facts come.
     ///
     /// # Errors
-    /// The facts of one of them cannot be opened.
+    /// The facts of one of them cannot be opened, or nobody answers for their keys.
     pub(crate) fn prepare_all(jobs: &[TextJob], facts: &dyn FactsReader) -> Result<Vec<Self>, ApplyError> {
         let mut rows = Vec::with_capacity(jobs.len());
         for part in jobs.chunks(PREPARED_MAX) {
-            let sealed = part.iter().filter_map(|job| job.facts.as_ref());
-            facts.prepare(&sealed.map(|sealed| sealed.subject).collect::<Vec<_>>());
+            announce(facts, &subjects_of(part))?;
             for job in part {
                 rows.push(Self::prepare(job, facts)?);
             }
         }
         Ok(rows)
     }
+}
+
+/// Whose facts these jobs open, each with the position of its case.
+pub(crate) fn subjects_of(jobs: &[TextJob]) -> Vec<(Position, SubjectId)> {
+    jobs.iter().filter_map(|job| job.facts.as_ref().map(|sealed| (job.position, sealed.subject))).collect()
+}
+
+/// Tells the reader whose facts come; nothing where there are none.
+///
+/// # Errors
+/// Nobody answers for the keys now: it is told of the first case, which would fail for the same.
+pub(crate) fn announce(facts: &dyn FactsReader, whose: &[(Position, SubjectId)]) -> Result<(), ApplyError> {
+    let Some((position, _)) = whose.first().copied() else { return Ok(()) };
+    let subjects: Vec<SubjectId> = whose.iter().map(|(_, subject)| *subject).collect();
+    facts.prepare(&subjects).map_err(|source| ApplyError::Facts { position, source })
 }
 
 /// Writes the search index.

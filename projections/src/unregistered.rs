@@ -15,12 +15,13 @@ use crate::models::ReadModels;
 use crate::query::PAGE_ROWS_MAX;
 use crate::scope::Scope;
 
-/// Files of an older program lack it, and get it when they are opened: that program halts at the first such event, so
-/// none is missing.
+/// The table and its index. Files of an older program lack them, and get them when they are opened: that program halts
+/// at the first such event, so none is missing.
 pub(crate) const TABLE: &str = "CREATE TABLE IF NOT EXISTS unregistered (
     filing BLOB NOT NULL, item INTEGER NOT NULL, position INTEGER NOT NULL, at INTEGER NOT NULL,
     unit TEXT NOT NULL, number TEXT NOT NULL, obstacle TEXT NOT NULL, PRIMARY KEY (filing, item)
-) STRICT, WITHOUT ROWID";
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS unregistered_position ON unregistered (position)";
 
 /// All that the table says, for comparing two builds of it.
 pub(crate) const EVERYTHING: &str = "SELECT filing, item, position, at, unit, number, obstacle FROM unregistered";
@@ -30,6 +31,9 @@ const SET: &str = "INSERT OR REPLACE INTO unregistered (filing, item, position, 
 const FORGET: &str = "DELETE FROM unregistered WHERE filing = ?1 AND item = ?2";
 const BEHIND: &str = "SELECT filing, item, position, at, unit, number, obstacle FROM unregistered
     WHERE position > ?1 ORDER BY position";
+
+/// Most rows that are looked at for a page, those of units elsewhere among them.
+const LOOKED_AT_MAX: usize = 10_000;
 
 /// A matter that led to no complaint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,11 +52,23 @@ pub struct UnregisteredRow {
     pub position: Position,
 }
 
+/// A page of the matters that led to no complaint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnregisteredPage {
+    pub rows: Vec<UnregisteredRow>,
+    /// There may be more behind [`Self::end`].
+    pub has_more: bool,
+    /// How far was looked, which is where the next page begins: at the last row, or behind it where matters of units
+    /// elsewhere follow. `None` when nothing was looked at.
+    pub end: Option<Position>,
+}
+
 /// What an event of a filing changes here.
 #[derive(Debug)]
 pub(crate) enum Change {
     Failed(Box<UnregisteredRow>),
-    Retried(FilingId, u16),
+    /// It is tried again, or it needs no complaint.
+    Over(FilingId, u16),
 }
 
 impl Change {
@@ -60,7 +76,7 @@ impl Change {
     pub(crate) fn key(&self) -> (FilingId, u16) {
         match self {
             Self::Failed(row) => (row.filing, row.item),
-            Self::Retried(filing, item) => (*filing, *item),
+            Self::Over(filing, item) => (*filing, *item),
         }
     }
 
@@ -68,7 +84,7 @@ impl Change {
     pub(crate) fn count(&self, waiting: &mut HashSet<(FilingId, u16)>) {
         match self {
             Self::Failed(_) => waiting.insert(self.key()),
-            Self::Retried(..) => waiting.remove(&self.key()),
+            Self::Over(..) => waiting.remove(&self.key()),
         };
     }
 
@@ -89,7 +105,7 @@ impl Change {
                 row.number.as_str(),
                 row.obstacle.code(),
             )),
-            Self::Retried(..) => conn.prepare_cached(FORGET)?.execute((filing, item)),
+            Self::Over(..) => conn.prepare_cached(FORGET)?.execute((filing, item)),
         };
         written.map(|_rows| ())
     }
@@ -103,7 +119,8 @@ pub(crate) fn change(event: &RecordedEvent) -> Result<Option<Change>, ApplyError
     let unreadable = |source| ApplyError::Unreadable { position: event.position, source };
     match FilingEvent::decode(&event.kind, event.schema, &event.payload).map_err(unreadable)? {
         FilingEvent::Received(_) | FilingEvent::Split(_) => Ok(None),
-        FilingEvent::RegistrationRetried(retried) => Ok(Some(Change::Retried(filing_of(event)?, retried.item))),
+        FilingEvent::RegistrationRetried(retried) => Ok(Some(Change::Over(filing_of(event)?, retried.item))),
+        FilingEvent::RegistrationSettled(settled) => Ok(Some(Change::Over(filing_of(event)?, settled.item))),
         FilingEvent::RegistrationFailed(failed) => {
             let RegistrationFailed { item, number, unit, obstacle } = failed;
             let (filing, at, position) = (filing_of(event)?, event.occurred_at, event.position);
@@ -132,10 +149,10 @@ pub(crate) fn load(conn: &Connection) -> rusqlite::Result<HashSet<(FilingId, u16
 }
 
 impl ReadModels {
-    /// A page of the matters that led to no complaint, and whether there are more.
+    /// A page of the matters that led to no complaint and are neither tried again nor settled.
     ///
-    /// They are those that units of the scope took in, the longest waiting first; `after` is the position of the last
-    /// row before the page.
+    /// They are those that units of the scope took in, the longest waiting first; `after` is the end of the page
+    /// before. A page ends early, even empty, when 10,000 rows were looked at.
     ///
     /// # Errors
     /// The page is too large, or the read models cannot be read.
@@ -144,7 +161,18 @@ impl ReadModels {
         scope: &Scope,
         after: Option<Position>,
         limit: u32,
-    ) -> Result<(Vec<UnregisteredRow>, bool), QueryError> {
+    ) -> Result<UnregisteredPage, QueryError> {
+        self.unregistered_among(scope, after, limit, LOOKED_AT_MAX)
+    }
+
+    /// The same, looking at `most` rows.
+    pub(crate) fn unregistered_among(
+        &self,
+        scope: &Scope,
+        after: Option<Position>,
+        limit: u32,
+        most: usize,
+    ) -> Result<UnregisteredPage, QueryError> {
         if limit == 0 || limit > PAGE_ROWS_MAX {
             return Err(QueryError::PageSize { limit, max: PAGE_ROWS_MAX });
         }
@@ -153,22 +181,34 @@ impl ReadModels {
             let reach = view.register.resolve(scope);
             let mut statement = conn.prepare_cached(BEHIND)?;
             let mut found = statement.query([after.map_or(-1, |after| after.get().cast_signed())])?;
-            let mut rows = Vec::new();
+            let mut page = UnregisteredPage { rows: Vec::new(), has_more: false, end: after };
+            let mut looked_at = 0;
             while let Some(row) = found.next()? {
+                if looked_at == most {
+                    page.has_more = true;
+                    break;
+                }
+                looked_at += 1;
                 let row = stored(row)?;
-                if view.register.find(&row.unit).is_none_or(|unit| !reach.contains(unit)) {
-                    continue;
+                let (inside, is_full) =
+                    (view.register.find(&row.unit).is_some_and(|unit| reach.contains(unit)), page.rows.len() == limit);
+                if inside && is_full {
+                    page.has_more = true;
+                    break;
                 }
-                if rows.len() == limit {
-                    return Ok((rows, true));
+                // The end of a full page is its last row, whatever lies behind.
+                if !is_full {
+                    page.end = Some(row.position);
                 }
-                rows.push(row);
+                if inside {
+                    page.rows.push(row);
+                }
             }
-            Ok((rows, false))
+            Ok(page)
         })
     }
 
-    /// How many matters led to no complaint and are not tried again; from memory.
+    /// How many matters led to no complaint and are neither tried again nor settled; from memory.
     #[must_use]
     pub fn unregistered_count(&self) -> u64 {
         self.view().map_or(0, |view| view.unregistered)

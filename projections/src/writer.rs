@@ -143,7 +143,7 @@ impl Writer {
             return Ok((Sums::default(), Vec::new()));
         }
         // Before the transaction: asking for keys may take its time.
-        self.facts.prepare(&subjects_of(&jobs, &feeds));
+        search::announce(self.facts.as_ref(), &subjects_of(&jobs, &feeds))?;
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for feed in feeds {
             assembler.absorb(&tx, feed)?;
@@ -181,12 +181,11 @@ impl Writer {
     }
 }
 
-/// Whose facts are opened for the search index.
-fn subjects_of(jobs: &[TextJob], feeds: &[Feed]) -> Vec<SubjectId> {
-    let overdue = jobs.iter().filter_map(|job| job.facts.as_ref());
+/// Whose facts are opened for the search index, each with the position of its case.
+fn subjects_of(jobs: &[TextJob], feeds: &[Feed]) -> Vec<(Position, SubjectId)> {
     let fresh = feeds.iter().filter_map(|feed| {
         let Matter::Case(_, ComplaintEvent::Registered(registered)) = &feed.matter else { return None };
-        registered.facts.as_ref()
+        registered.facts.as_ref().map(|sealed| (Position::new(feed.stamp.position), sealed.subject))
     });
-    overdue.chain(fresh).map(|sealed| sealed.subject).collect()
+    search::subjects_of(jobs).into_iter().chain(fresh).collect()
 }

@@ -53,6 +53,8 @@ impl Question {
 struct Probe {
     schema: Schema,
     case: String,
+    /// A filing of the bureau with a matter that led to no complaint.
+    filing: String,
     today: String,
     position: String,
     /// A cursor of each list, as the bureau reads it.
@@ -78,15 +80,16 @@ impl Probe {
         let token = flow.server.token(&Role::ALL, BUREAU);
         let info = flow.server.data(&token, "{ serverInfo { today logPosition } }", json!({})).await;
         let text = |name: &str| info["serverInfo"][name].as_str().unwrap().to_owned();
+        // A matter without a complaint, so that this list is not empty either.
+        let in_vain = filed_in_vain(flow.server, &filing("SECRET-NUMBER-78", FACTS)).await;
         let mut probe = Self {
             schema: schema(),
             case: flow.id.clone(),
+            filing: in_vain["filingId"].as_str().unwrap().to_owned(),
             today: text("today"),
             position: text("logPosition"),
             cursors: BTreeMap::new(),
         };
-        // A matter without a complaint, so that this list is not empty either.
-        let in_vain = filed_in_vain(flow.server, &filing("SECRET-NUMBER-78", FACTS)).await;
         let read = "query($at: Position) { cases(first: 1, atLeast: $at) { totalCount } }";
         flow.server.data(&token, read, json!({"at": in_vain["position"]})).await;
         for (list, document) in probe.lists() {
@@ -353,7 +356,7 @@ async fn a_station_reads_nothing_of_a_case_that_left_it() {
         }
     }
     assert!(behind_measures > 0, "what the station had done still counts for it");
-    assert_no_mutation_touches(&server, &old, &flow.id).await;
+    assert_no_mutation_touches(&server, &old, &flow.id, &probe.filing).await;
     // The first it hears, from the beginning of the log, is a case of its own.
     let own = Flow::filed(&server, "OWN-1").await.received().await;
     let query = "query($id: UUID!) { caseHistory(id: $id) { totalCount } }";
@@ -391,13 +394,21 @@ async fn hear(server: &TestServer, token: &str, count: u64) -> Vec<Value> {
     heard
 }
 
+/// What inputs are filled with: the schema they are of, and whose things they name.
+struct Target<'t> {
+    schema: &'t Schema,
+    case: &'t str,
+    filing: &'t str,
+}
+
 /// A sensible value for a field of an input.
-fn sample(schema: &Schema, case: &str, name: &str, ty: &Type) -> Value {
+fn sample(target: &Target<'_>, name: &str, ty: &Type) -> Value {
     if ty.is_list() {
-        return json!([sample(schema, case, name, ty.item_type())]);
+        return json!([sample(target, name, ty.item_type())]);
     }
     match (name, ty.inner_named_type().as_str()) {
-        ("caseId", _) => json!(case),
+        ("caseId", _) => json!(target.case),
+        ("filingId", _) => json!(target.filing),
         ("clock", _) => json!("CLK-MEDIATE"),
         ("region", _) => json!("440106"),
         ("to", "String") => json!("gd-440106003"),
@@ -408,24 +419,26 @@ fn sample(schema: &Schema, case: &str, name: &str, ty: &Type) -> Value {
         (_, "MinorUnits") => json!("1"),
         (_, "Int") => json!(1),
         (_, "Boolean") => json!(true),
-        (_, other) => match schema.types.get(other) {
+        (_, other) => match target.schema.types.get(other) {
             Some(ExtendedType::Enum(list)) => json!(list.values.keys().next().unwrap().as_str()),
-            Some(ExtendedType::InputObject(input)) => sample_input(schema, case, input),
+            Some(ExtendedType::InputObject(input)) => sample_input(target, input),
             _ => panic!("teach the probe what a `{other}` is like"),
         },
     }
 }
 
 /// An input with all that it requires.
-fn sample_input(schema: &Schema, case: &str, input: &InputObjectType) -> Value {
+fn sample_input(target: &Target<'_>, input: &InputObjectType) -> Value {
     let required = input.fields.iter().filter(|(_, field)| field.is_required());
-    let filled = required.map(|(name, field)| (name.to_string(), sample(schema, case, name.as_str(), &field.ty)));
+    let filled = required.map(|(name, field)| (name.to_string(), sample(target, name.as_str(), &field.ty)));
     Value::Object(filled.collect())
 }
 
-/// Tries every mutation of the schema on a case that the caller does not see.
-async fn assert_no_mutation_touches(server: &TestServer, token: &str, case: &str) {
+/// Tries every mutation of the schema on a case, and on a filing with a matter that led to no complaint, neither of
+/// which the caller sees.
+async fn assert_no_mutation_touches(server: &TestServer, token: &str, case: &str, filing: &str) {
     let schema = schema();
+    let target = Target { schema: &schema, case, filing };
     let keeper = server.token(&[Role::Administrator], "gd");
     let position = "{ serverInfo { logPosition } }";
     let before = server.data(&keeper, position, json!({})).await;
@@ -434,7 +447,7 @@ async fn assert_no_mutation_touches(server: &TestServer, token: &str, case: &str
         let Some(ExtendedType::InputObject(input)) = schema.types.get(input_type) else {
             panic!("`{name}` does not take an input object")
         };
-        let input = sample_input(&schema, case, input);
+        let input = sample_input(&target, input);
         let query = format!("mutation($input: {input_type}!) {{ {name}(input: $input) {{ position }} }}");
         let answer = server.ask(token, &query, json!({"input": input})).await;
         let code = answer["errors"][0]["extensions"]["code"].as_str().unwrap_or("done");
@@ -450,7 +463,9 @@ async fn assert_no_mutation_touches(server: &TestServer, token: &str, case: &str
 async fn no_mutation_touches_another_units_case() {
     let server = TestServer::new().await;
     let flow = Flow::filed(&server, "FOREIGN-1").await.received().await;
+    let in_vain = filed_in_vain(&server, &filing("FOREIGN-2", FACTS)).await;
+    let filing = in_vain["filingId"].as_str().unwrap();
     for unit in ["gd-440305", OTHER, "cc-440300"] {
-        assert_no_mutation_touches(&server, &server.token(&Role::ALL, unit), &flow.id).await;
+        assert_no_mutation_touches(&server, &server.token(&Role::ALL, unit), &flow.id, filing).await;
     }
 }

@@ -21,7 +21,7 @@ use event_log::port::CommandRef;
 use event_log::sqlite::{LogReader, ReaderSettings, SqliteLog, SqliteOptions};
 use serde_json::{Value, json};
 use tests::engine::on_sqlite;
-use tests::flows::{BUREAU, REGISTER, filed_in_vain, filing};
+use tests::flows::{BUREAU, REGISTER, STATION, filed_in_vain, filed_with_spent, filing};
 use tests::{TestServer, command_id, config, prepare};
 use tokio::time::{sleep, timeout};
 
@@ -29,6 +29,10 @@ const LISTED: &str = "query($at: Position) { unregisteredMatters(first: 10, atLe
                       item number unitId obstacle } } } }";
 const RETRY: &str = "mutation($input: RetryRegistrationInput!) { retryRegistration(input: $input) { position repeated \
                      cases { number } unregistered { item } } }";
+const SETTLE: &str = "mutation($input: SettleRegistrationInput!) { settleRegistration(input: $input) { position \
+                      repeated cases { number } unregistered { item } } }";
+/// The city above the bureau.
+const CITY: &str = "gd-440100";
 /// How often a condition is looked at that nothing announces.
 const AGAIN: Duration = Duration::from_millis(50);
 /// Long enough for the slowest machine; what takes longer hangs.
@@ -85,6 +89,85 @@ async fn a_matter_that_leads_to_no_complaint_is_seen_and_tried_again() {
     assert_eq!(server.code(&clerk, RETRY, json!({"input": other})).await, "RULE_VIOLATED");
     let none = json!({"commandId": command_id(), "filingId": filed["filingId"], "item": 3});
     assert_eq!(server.code(&clerk, RETRY, json!({"input": none})).await, "INVALID_INPUT");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_needs_no_complaint_is_settled_and_never_tried_again() {
+    let server = TestServer::new().await;
+    let clerk = server.token(&[Role::IntakeClerk], BUREAU);
+    let input = filing("SETTLED-1", "要求退款");
+    let filed = filed_in_vain(&server, &input).await;
+    assert_eq!(listed(&server, &clerk, &filed["position"]).await.len(), 1);
+
+    let id = &filed["filingId"];
+    let settle = json!({"commandId": command_id(), "filingId": id, "item": 1, "reason": "REGISTERED_OTHERWISE"});
+    let settled = server.data(&clerk, SETTLE, json!({"input": settle})).await["settleRegistration"].clone();
+    assert_eq!((&settled["cases"], &settled["unregistered"]), (&json!([]), &json!([])));
+    assert!(listed(&server, &clerk, &settled["position"]).await.is_empty());
+    assert_eq!(metric(&server).await, "0");
+    let repeated = server.data(&clerk, SETTLE, json!({"input": settle})).await;
+    assert_eq!(repeated["settleRegistration"]["repeated"], json!(true));
+
+    // It stays so, whoever asks for what.
+    let other = json!({"commandId": command_id(), "filingId": id, "item": 1, "reason": "DUPLICATE"});
+    assert_eq!(server.code(&clerk, SETTLE, json!({"input": other})).await, "RULE_VIOLATED");
+    let retry = json!({"commandId": command_id(), "filingId": id, "item": 1});
+    assert_eq!(server.code(&clerk, RETRY, json!({"input": retry})).await, "RULE_VIOLATED");
+    let none = json!({"commandId": command_id(), "filingId": id, "item": 2, "reason": "DUPLICATE"});
+    assert_eq!(server.code(&clerk, SETTLE, json!({"input": none})).await, "INVALID_INPUT");
+    let again = server.data(&clerk, REGISTER, json!({"input": input})).await["registerFiling"].clone();
+    assert_eq!((&again["cases"], &again["unregistered"]), (&json!([]), &json!([])));
+    assert_eq!(again["position"], settled["position"], "it was not tried again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_unit_that_took_a_filing_in_decides_and_those_above_see() {
+    let server = TestServer::new().await;
+    let filed = filed_in_vain(&server, &filing("DECIDED-1", "要求退款")).await;
+    let (below, above) = (server.token(&Role::ALL, STATION), server.token(&Role::ALL, CITY));
+    let mediator = server.token(&[Role::Mediator], BUREAU);
+    assert!(listed(&server, &below, &filed["position"]).await.is_empty());
+    assert_eq!(listed(&server, &above, &filed["position"]).await.len(), 1);
+
+    let retry = || json!({"commandId": command_id(), "filingId": filed["filingId"], "item": 1});
+    let settle = || {
+        let mut settle = retry();
+        settle["reason"] = json!("DUPLICATE");
+        settle
+    };
+    let acts: [(&str, &dyn Fn() -> Value); 2] = [(RETRY, &retry), (SETTLE, &settle)];
+    for (document, input) in acts {
+        assert_eq!(server.code(&below, document, json!({"input": input()})).await, "NOT_FOUND");
+        let answer = server.ask(&above, document, json!({"input": input()})).await;
+        let extensions = &answer["errors"][0]["extensions"];
+        assert_eq!((&extensions["code"], &extensions["unit"]), (&json!("FORBIDDEN"), &json!(BUREAU)), "{answer:#}");
+        let answer = server.ask(&mediator, document, json!({"input": input()})).await;
+        let extensions = &answer["errors"][0]["extensions"];
+        let roles = json!(["intake-clerk", "handler", "dispatcher", "head"]);
+        assert_eq!((&extensions["code"], &extensions["roles"]), (&json!("FORBIDDEN"), &roles), "{answer:#}");
+    }
+    assert_eq!(listed(&server, &above, &filed["position"]).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_matter_is_seen_although_every_id_that_could_be_known_beforehand_was_spent() {
+    let server = TestServer::new().await;
+    let clerk = server.token(&[Role::IntakeClerk], BUREAU);
+    let input = filing("SPENT-1", "要求退款");
+    let filed = filed_with_spent(&server, &input, &["register-1", "fail-1"]).await;
+    let expected = json!([{
+        "filingId": filed["filingId"], "item": 1, "number": "SPENT-1-C1", "unitId": BUREAU,
+        "obstacle": "COMMAND_REUSED",
+    }]);
+    assert_eq!(filed["unregistered"], expected);
+    assert_eq!(Value::Array(listed(&server, &clerk, &filed["position"]).await), expected);
+    // Noted once, however often it is found.
+    let again = server.data(&clerk, REGISTER, json!({"input": input})).await["registerFiling"].clone();
+    assert_eq!((&again["unregistered"], &again["position"]), (&expected, &filed["position"]));
+    assert_eq!(metric(&server).await, "1");
+    let retry = json!({"commandId": command_id(), "filingId": filed["filingId"], "item": 1});
+    let retried = server.data(&clerk, RETRY, json!({"input": retry})).await["retryRegistration"].clone();
+    assert_eq!((numbers(&retried), &retried["unregistered"]), (vec!["SPENT-1-C1"], &json!([])));
 }
 
 /// Leaves behind what a crash between a filing and its complaint leaves, and an import of the same number after it.

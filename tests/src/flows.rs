@@ -92,15 +92,22 @@ pub const REGISTER: &str = "mutation($input: RegisterFilingInput!) { registerFil
 /// Files what leads to no complaint with its first matter: the id of the command that would register it has been spent
 /// on something else. Answers what `registerFiling` answers.
 pub async fn filed_in_vain(server: &TestServer, input: &Value) -> Value {
+    filed_with_spent(server, input, &["register-1"]).await
+}
+
+/// Files something, after the ids of commands that would follow from it have been spent on something else. Answers what
+/// `registerFiling` answers.
+pub async fn filed_with_spent(server: &TestServer, input: &Value, steps: &[&str]) -> Value {
     let text = |name: &str| input[name].as_str().unwrap();
     let filing = FilingId::derived(text("source"), text("externalNumber"));
     // The split is the second event of a filing, and what follows from it is derived from its id.
     let split = CommandId::parse(text("commandId")).unwrap().event(&filing.stream(), 1);
-    let spent = split.command("register-1").to_string();
     let flow = Flow::filed(server, &format!("{}-SPENT", text("externalNumber"))).await;
     let clerk = flow.clerk.clone();
-    let note = json!({"commandId": spent, "kind": "CALL", "text": "已联系商家。"});
-    flow.act(&clerk, "noteWork", "NoteWorkInput", note).await;
+    for step in steps {
+        let note = json!({"commandId": split.command(step).to_string(), "kind": "CALL", "text": "已联系商家。"});
+        flow.act(&clerk, "noteWork", "NoteWorkInput", note).await;
+    }
     let data = server.data(&clerk, REGISTER, json!({"input": input})).await;
     data["registerFiling"].clone()
 }

@@ -24,13 +24,23 @@ pub fn run(config: &Config) -> Result<ExitCode, Failure> {
         eprintln!("`baycase serve` does not start with this configuration: {} of it is refused", refused.len());
         return Ok(ExitCode::FAILURE);
     }
-    for warning in config.validate()? {
-        eprintln!("warning: {warning}");
-    }
+    check(config)?;
     if config.auth.jwks_file.is_none() && config.auth.jwks_url.is_none() && !config.auth.dev {
         eprintln!("note: `baycase serve` needs auth.jwks_file or auth.jwks_url too, or --dev for trying things out");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses a configuration that a server does not start with, and tells on stderr what only looks like a mistake: for
+/// commands that act on it for good, without a log of the program.
+///
+/// # Errors
+/// The first value that is refused, with its key and its source.
+pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
+    for warning in config.validate()? {
+        eprintln!("warning: {warning}");
+    }
+    Ok(())
 }
 
 /// The configuration with a comment below each value that is refused; what stands nowhere in it comes last.

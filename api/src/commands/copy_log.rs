@@ -50,8 +50,8 @@ Examples:
 
 The cluster is the one of log.eventstore in the configuration, whatever log.engine says. Stop every server first: the
 one of the file, or all nodes of the cluster. A file that is served is not copied; of a cluster that is copied out of,
-the leases are watched for one node.lease_ttl_ms, and a node that renews one is named in a warning. The target must be
-empty: a cluster without a log, or a folder without one.
+the leases are watched for one node.lease_ttl_ms, which must be that of the nodes, and a node that renews one is named
+in a warning. The target must be empty: a cluster without a log, or a folder without one.
 
 A copy that was broken off goes on when the same command is run again, from what copy-log.json beside the file says. At
 the end both logs are read and compared stream by stream; only then may the cluster be served, or does the file get its

@@ -29,8 +29,10 @@ pub struct InitArgs {
 /// Makes the folder; running it again changes nothing.
 ///
 /// # Errors
-/// There is no master key, or the folder cannot be written.
+/// The configuration is one that no server starts with, there is no master key, or the folder cannot be written.
 pub async fn run(global: &Global, config: &Config, args: &InitArgs) -> Result<(), Failure> {
+    // First of all: in clear, whoever answers at the address of a vault node would be believed.
+    super::config::check(config)?;
     let dir = DataDir::new(&global.data);
     let Prepared { registered, installation } = make(&dir, config, args.create_master_key, !args.no_units).await?;
     println!("data folder {} is ready; {registered} units registered", dir.root().display());
@@ -60,12 +62,17 @@ pub async fn prepare(
 async fn make(dir: &DataDir, config: &Config, create_master_key: bool, with_units: bool) -> Result<Prepared, Failure> {
     let council = config.own_council()?;
     let units = if with_units { units::of_node(council) } else { Vec::new() };
-    if !create_master_key {
+    let makes_key = create_master_key && config.vault.master_key_file.is_none() && !dir.master_key_path().exists();
+    if !makes_key {
         // Before anything is made: a log whose vault cannot be made is of no use.
         dir.master_key(config)?;
     }
     std::fs::create_dir_all(dir.root()).map_err(at(dir.root(), "cannot be made"))?;
-    // First of all: beside a log that is refused, key and vault would be left behind.
+    // So with a vault that is there: it may have another master key. A vault node is asked once there is a key.
+    if dir.vault_path().exists() || (!makes_key && dir.has_vault(config)) {
+        drop(dir.open_vault_with(config, true)?);
+    }
+    // First of what is made here: beside a log that is refused, key and vault would be left behind.
     let log = dir.open(config, true).await?;
     let filled = Box::pin(fill(dir, config, create_master_key, &units, &log)).await;
     log.close().await;
@@ -104,12 +111,44 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
+    async fn beside_a_vault_with_another_master_key_no_log_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(folder.path());
+        MasterKey::generate_file(&dir.master_key_path()).unwrap();
+        drop(dir.open_vault_with(&Config::default(), true).unwrap());
+        std::fs::remove_file(dir.master_key_path()).unwrap();
+        // Whether there is no key at all, or another one.
+        Box::pin(prepare(&dir, &Config::default(), true, false)).await.unwrap_err();
+        assert!(!dir.master_key_path().exists() && !dir.log_path().exists());
+        MasterKey::generate_file(&dir.master_key_path()).unwrap();
+        for create_master_key in [false, true] {
+            Box::pin(prepare(&dir, &Config::default(), create_master_key, false)).await.unwrap_err();
+            assert!(!dir.log_path().exists());
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_master_key_is_not_told_to_an_address_that_a_server_refuses() {
+        let folder = tempfile::tempdir().unwrap();
+        let global = Global { data: folder.path().join("data"), config: None };
+        let mut config = Config::default();
+        config.vault.url = Some("http://vault-1:8460".to_owned());
+        let args = InitArgs { create_master_key: true, no_units: true };
+        let refused = Box::pin(run(&global, &config, &args)).await.unwrap_err().to_string();
+        assert!(refused.contains("`vault.url`") && refused.contains("must be https"), "{refused}");
+        assert!(!global.data.exists());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn without_a_master_key_nothing_is_made() {
         let folder = tempfile::tempdir().unwrap();
         let dir = DataDir::new(&folder.path().join("data"));
         let mut config = Config::default();
         config.vault.master_key_file = Some(folder.path().join("no such key"));
-        Box::pin(prepare(&dir, &config, false, false)).await.unwrap_err();
-        assert!(!dir.root().exists());
+        for create_master_key in [false, true] {
+            // One that is configured is used, so that none is made.
+            Box::pin(prepare(&dir, &config, create_master_key, false)).await.unwrap_err();
+            assert!(!dir.root().exists());
+        }
     }
 }

@@ -139,7 +139,7 @@ async fn belongs(dir: &DataDir, config: &Config, log: &OpenedLog) -> Result<(), 
     let Ok(models) = dir.open_models(config, None, log) else { return Ok(()) };
     match origin::check(dir, log, &models, &dir.open_index(config)?).await? {
         Ok(()) => Ok(()),
-        Err(estranged) => Err(estranged.to_string().into()),
+        Err(estranged) => Err(estranged.into()),
     }
 }
 
@@ -223,7 +223,7 @@ fn build_and_compare(dir: &DataDir, config: &Config, quiet: bool, log: Beside) -
         return Err(RebuildFailure::Nothing.into());
     }
     if let Err(estranged) = foreign::check(dir, origin, &foreign::open_live(&options)?, &mut again)? {
-        return Err(estranged.to_string().into());
+        return Err(estranged.into());
     }
     let fresh = fresh(dir, &options);
     build(reader, &fresh, quiet)?;

@@ -58,6 +58,8 @@ pub async fn run(global: &Global, mut config: Config, args: VaultArgs) -> Result
         if args.create || args.listen.is_some() || args.admin_listen.is_some() {
             return Err(destroy::DestroyError::Serving.into());
         }
+        // First of all: in clear, whoever answers at the address would be believed.
+        super::config::check(&config)?;
         // Blocks: it waits for a person, a file or a network.
         return tokio::task::block_in_place(|| destroy::run(global, &config, asked));
     }
@@ -213,6 +215,20 @@ mod tests {
         let serving = refused.downcast_ref::<destroy::DestroyError>();
         assert!(matches!(serving, Some(destroy::DestroyError::Serving)), "{refused}");
         assert!(!folder.path().join("vault.sqlite").exists());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_key_is_not_destroyed_over_an_address_that_a_server_refuses() {
+        let folder = tempfile::tempdir().unwrap();
+        let id = uuid::Uuid::max().to_string();
+        let cli = ["baycase", "vault", "destroy", "--yes", "--subject", id.as_str()];
+        let crate::commands::Command::Vault(args) = crate::commands::Cli::try_parse_from(cli).unwrap().command else {
+            panic!("it is a command of the vault")
+        };
+        let mut config = config();
+        config.vault.url = Some("http://vault-1:8460".to_owned());
+        let refused = Box::pin(run(&global(folder.path()), config, args)).await.unwrap_err().to_string();
+        assert!(refused.contains("`vault.url`") && refused.contains("must be https"), "{refused}");
     }
 
     #[tokio::test]

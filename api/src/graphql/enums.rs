@@ -46,6 +46,11 @@ mirror! {
     /// Another complaint stands under its id; the id of the command that registers it was spent on something else; it is
     /// too large; the rules for registering refuse it.
     RegistrationObstacle = domain::filing::RegistrationObstacle { AlreadyRegistered, CommandReused, TooLarge, Rejected }
+    /// Why a matter that led to no complaint needs none (了结原因).
+    ///
+    /// The same dispute stands as a complaint already; it was registered in another way, by an import or under another
+    /// number; it is no complaint.
+    RegistrationSettlement = domain::filing::RegistrationSettlement { Duplicate, RegisteredOtherwise, NotAComplaint }
     /// Grounds of refusing a complaint, Order 121 Art. 16; closed.
     RefusalGround = domain::complaint::vocabulary::RefusalGround {
         NotOurPower, AlreadyHandled, NotConsumption, TooLate, MissingOrFalseMaterial, Impersonation, OtherLaw,

@@ -243,7 +243,7 @@ impl From<FilingRejection> for ApiError {
                 Code::InvalidInput
             }
             FilingRejection::NotRegistered => Code::NotFound,
-            FilingRejection::NotFailed(_) => Code::RuleViolated,
+            FilingRejection::NotFailed(_) | FilingRejection::Settled(_) => Code::RuleViolated,
             FilingRejection::Item { source, .. } => Self::from(source.clone()).code,
             FilingRejection::InFuture | FilingRejection::TooLate => Code::TimeOutOfRange,
         };

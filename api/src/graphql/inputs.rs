@@ -30,8 +30,8 @@ use uuid::Uuid;
 
 use super::case::{MoneyInput, unit_id};
 use super::enums::{
-    Category, Channel, ItemKind, Manner, Mode, NoteKind, NoticeSubject, Outcome, Party, RefusalGround, Remedy,
-    ReturnReason, Route, SessionResult, StopReason, TerminationGround, UnitKind,
+    Category, Channel, ItemKind, Manner, Mode, NoteKind, NoticeSubject, Outcome, Party, RefusalGround,
+    RegistrationSettlement, Remedy, ReturnReason, Route, SessionResult, StopReason, TerminationGround, UnitKind,
 };
 use super::error::{ApiError, Code};
 use super::scalars::Revision;
@@ -284,6 +284,20 @@ pub struct RetryRegistrationInput {
     pub filing_id: Uuid,
     /// The number of the matter within the filing.
     pub item: u16,
+    /// For whom you act, when not for your own unit: the id of a registered unit or of a council.
+    pub on_behalf_of: Option<String>,
+}
+
+/// 登记了结.
+#[derive(Debug, Clone, InputObject)]
+pub struct SettleRegistrationInput {
+    /// Chosen by you before the first attempt; the same on every retry.
+    pub command_id: Uuid,
+    pub filing_id: Uuid,
+    /// The number of the matter within the filing.
+    pub item: u16,
+    /// Why it needs no complaint.
+    pub reason: RegistrationSettlement,
     /// For whom you act, when not for your own unit: the id of a registered unit or of a council.
     pub on_behalf_of: Option<String>,
 }

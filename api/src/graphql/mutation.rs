@@ -20,8 +20,8 @@ use super::inputs::{
     AcceptComplaintInput, ActInput, AssignHandlerInput, CloseCaseInput, DecideClueInput, DispatchCaseInput,
     ExtendClockInput, GiveNoticeInput, NoteWorkInput, OpenMediationInput, ReachAgreementInput, ReceiveCaseInput,
     RecordClueInput, RecordSessionInput, RefuseComplaintInput, RegisterFilingInput, RegisterUnitInput, ReopenCaseInput,
-    ResumeClockInput, RetryRegistrationInput, ReturnToIntakeInput, SettleCaseInput, StopClockInput,
-    TerminateMediationInput, UrgeCaseInput, WithdrawCaseInput,
+    ResumeClockInput, RetryRegistrationInput, ReturnToIntakeInput, SettleCaseInput, SettleRegistrationInput,
+    StopClockInput, TerminateMediationInput, UrgeCaseInput, WithdrawCaseInput,
 };
 use super::scalars::{Position, Revision};
 use super::unregistered::{self, UnregisteredMatter};
@@ -89,13 +89,24 @@ macro_rules! acts {
                 Some(register_filing(ctx, input).await.map_err(Into::into))
             }
 
-            /// 重新登记: has a matter of `unregisteredMatters` tried again, by a command of its own.
+            /// 重新登记: has a matter of `unregisteredMatters` tried again, by a command of its own. Only the unit that
+            /// took the filing in may.
             async fn retry_registration(
                 &self,
                 ctx: &Context<'_>,
                 input: RetryRegistrationInput,
             ) -> Field<FilingPayload> {
-                Some(unregistered::retry(ctx, input).await.map_err(Into::into))
+                Some(unregistered::retry(ctx, &input).await.map_err(Into::into))
+            }
+
+            /// 登记了结: a matter of `unregisteredMatters` needs no complaint. It leaves the list and is never tried again.
+            /// Only the unit that took the filing in may.
+            async fn settle_registration(
+                &self,
+                ctx: &Context<'_>,
+                input: SettleRegistrationInput,
+            ) -> Field<FilingPayload> {
+                Some(unregistered::settle(ctx, &input).await.map_err(Into::into))
             }
 
             /// Registers a unit (办理单位).

@@ -190,7 +190,8 @@ impl CaseQuery {
 
     /// 登记未成: matters of filings that led to no complaint, taken in by units of your area, the longest waiting first.
     ///
-    /// Somebody has to look at them; `retryRegistration` has one tried again.
+    /// The unit that took the filing in has to look at them: `retryRegistration` has one tried again,
+    /// `settleRegistration` says that it needs no complaint.
     async fn unregistered_matters(
         &self,
         ctx: &Context<'_>,

@@ -75,11 +75,11 @@ struct Known {
 }
 
 /// A request that may go on.
-struct Admitted<'g> {
+struct Admitted {
     caller: PartnerCaller,
     body: Vec<u8>,
-    /// Kept until the answer is there.
-    _place: Place<'g>,
+    /// Kept until the answer is taken: it may be a file.
+    place: Place,
 }
 
 /// Lets a request through that is a partner's own, and answers every other one itself.
@@ -89,7 +89,7 @@ pub(super) async fn check(State(guard): State<Arc<Guard>>, request: Request, nex
     let what = format!("{} {}", parts.method, if is_file(&parts) { EVIDENCE_PATH } else { super::GRAPHQL_PATH });
     let mut known = Known::default();
     let mut response = match guard.admit(&parts, body, &mut known).await {
-        Ok(Admitted { caller, body, _place }) => {
+        Ok(Admitted { caller, body, place }) => {
             parts.extensions.insert(RequestId(request_id.clone()));
             parts.extensions.insert(caller);
             let mut response = next.run(Request::from_parts(parts, Body::from(body))).await;
@@ -98,7 +98,7 @@ pub(super) async fn check(State(guard): State<Arc<Guard>>, request: Request, nex
             if let Some(Refused(code)) = response.extensions().get::<Refused>().cloned() {
                 guard.record(&code, &what, &request_id, known).await;
             }
-            response
+            response.map(|body| place.held_by(body))
         }
         Err(refusal) => {
             let wait = known.wait;
@@ -157,7 +157,7 @@ impl Guard {
     /// The signature is over the headers, the digest of the body among them. So a body is read for nobody but a council
     /// that comes for the first time with what it signed, within its rate and within its share of the memory; and what
     /// is over the rate fills no table.
-    async fn admit(&self, parts: &Parts, body: Body, known: &mut Known) -> Result<Admitted<'_>, Refusal> {
+    async fn admit(&self, parts: &Parts, body: Body, known: &mut Known) -> Result<Admitted, Refusal> {
         let target = self.target(parts)?;
         let has_body = matches!(parts.method, Method::POST | Method::PUT);
         let expected = if has_body { SOME_BODY } else { &[][..] };
@@ -177,8 +177,11 @@ impl Guard {
         let place = match self.enter(door, &peer.id, &claim, known) {
             Ok(place) => place,
             Err(refusal) => {
-                // A council that is still sending gets to read why it must wait, instead of a broken connection.
-                intake::drain(body, door.bytes_max).await;
+                // A council that is still sending gets to read why it must wait, instead of a broken connection. What
+                // is brought a second time costs no more than its head: anybody may have seen it.
+                if refusal.code.is_retryable() {
+                    intake::drain(body, door.bytes_max).await;
+                }
                 return Err(refusal);
             }
         };
@@ -198,17 +201,11 @@ impl Guard {
             nonces.first_use(&claim).await?;
         }
         let caller = PartnerCaller { partner: peer.id.clone(), key: key.id.clone(), body: digest };
-        Ok(Admitted { caller, body, _place: place })
+        Ok(Admitted { caller, body, place })
     }
 
     /// Lets a council in that has signed: for the first time, within its rate, and to a place of its share.
-    fn enter<'g>(
-        &self,
-        door: &'g Door,
-        council: &PartnerId,
-        claim: &Claimed,
-        known: &mut Known,
-    ) -> Result<Place<'g>, Refusal> {
+    fn enter(&self, door: &Door, council: &PartnerId, claim: &Claimed, known: &mut Known) -> Result<Place, Refusal> {
         // What was used before is not charged: whoever brings it again need not be the council that signed it.
         self.replay.look(claim, (self.council.now)()).map_err(|refused| self.unusable(refused, claim, known))?;
         self.rates.check(council, 1).map_err(|wait| {

@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
 use cross_border::council::Council;
 use cross_border::evidence::{EvidenceLimits, EvidenceStore};
@@ -198,8 +199,13 @@ impl House {
         events.iter().map(|event| event.payload.to_string()).collect()
     }
 
+    /// The answer to a request, of which nothing is read yet.
+    pub(super) async fn unread(&self, request: Request<Body>) -> Response {
+        self.router.clone().oneshot(request).await.expect("routers do not fail")
+    }
+
     pub(super) async fn send(&self, request: Request<Body>) -> Reply {
-        let response = self.router.clone().oneshot(request).await.expect("routers do not fail");
+        let response = self.unread(request).await;
         let (parts, body) = response.into_parts();
         let reading = axum::body::to_bytes(body, usize::MAX);
         let body = tokio::time::timeout(Duration::from_secs(10), reading).await.expect("an end").expect("a body");

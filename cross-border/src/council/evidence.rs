@@ -25,7 +25,8 @@ impl Council {
     ///
     /// # Errors
     /// [`CouncilError::Evidence`] when it is not what was announced or is infected, [`CouncilError::NotFound`] when we
-    /// announced no such file, [`CouncilError::Erased`] when none may be kept any longer, and as for [`Council::act`].
+    /// announced no such file, [`CouncilError::Erased`] when none may be kept any longer, also where it came to that
+    /// while this one was taken in, and as for [`Council::act`].
     pub async fn put_in(
         &self,
         id: ReferralId,
@@ -188,7 +189,8 @@ impl Council {
         Ok(EvidenceItem { digest: digest.clone(), name, bytes: known.bytes, media: known.media.clone() })
     }
 
-    /// Keeps a file that was announced: held against the announcement, looked through, sealed, recorded.
+    /// Keeps a file that was announced: held against the announcement, looked through, sealed, recorded. What cannot be
+    /// recorded is not kept.
     async fn keep(
         &self,
         id: ReferralId,
@@ -208,7 +210,20 @@ impl Council {
         self.put(subject, item, bytes).await?;
         let command = own_command(&["store-evidence", &id.to_string(), digest.as_str()]);
         let act = Act::StoreEvidence(StoreEvidence { digest: digest.clone() });
-        self.followed(id, command, caller, act).await?;
+        let recorded = self.followed(id, command, caller, act).await.map(drop);
+        // Looking through it takes time, in which the referral may have been erased; and of a file that was here before
+        // the record alone does not tell, for it is given again.
+        let loaded = self.load(id).await?;
+        let transfer = loaded.state.transfer().ok_or(CouncilError::NotFound { what: "referral" })?;
+        let is_stored = transfer.evidence.get(&digest).is_some_and(|file| file.stored);
+        let is_refused = !is_stored && matches!(recorded, Err(CouncilError::Rejected(_)));
+        if transfer.is_erased() || is_refused {
+            self.take_back(transfer, subject, &digest).await?;
+        }
+        if transfer.is_erased() {
+            return Err(CouncilError::Erased);
+        }
+        recorded?;
         self.record_scan(id, caller, &digest, scan).await?;
         Ok(scan)
     }

@@ -65,7 +65,8 @@ pub struct SweepReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Erasure {
     Done,
-    /// For messages that have to be brought first, or for the index to show who else needs a file.
+    /// For messages that have to be brought first, for the index to show who else needs a file, or for others to end
+    /// what they do with the referral.
     Waits,
     /// For a person.
     Held,

@@ -4,6 +4,7 @@ mod compose;
 mod crossing;
 mod duplicates;
 mod evidence;
+mod late_files;
 mod life;
 mod present;
 mod privacy;

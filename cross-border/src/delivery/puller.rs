@@ -132,11 +132,14 @@ impl Source {
         let mut missing_at = Instant::now();
         loop {
             let wait = tokio::select! {
+                // A node that was held up must not begin one more round after its turn is over.
+                biased;
                 () = stop.cancelled() => return,
                 round = Box::pin(self.round()) => self.tell(round, poll_every),
             };
             if Instant::now() >= missing_at {
                 tokio::select! {
+                    biased;
                     () = stop.cancelled() => return,
                     fetched = Box::pin(self.fetch_missing()) => self.tell_of_missing(fetched),
                 }

@@ -137,9 +137,14 @@ impl Transfer {
     /// That day, as long as anything is kept for the transfer: nothing is of a draft, nor once it was erased.
     #[must_use]
     pub fn kept_to(&self) -> Option<NaiveDate> {
-        let erased_by_recall = !self.is_outbound() && matches!(self.stage, Stage::Recalled { erased: Some(true), .. });
-        let kept = self.stage.has_left() && self.erasure.done.is_none() && !erased_by_recall;
-        self.retention_to().filter(|_| kept)
+        self.retention_to().filter(|_| self.stage.has_left() && !self.is_erased())
+    }
+
+    /// Whether what was kept for the transfer is gone: at the end of its time or, where it was received, called back.
+    #[must_use]
+    pub fn is_erased(&self) -> bool {
+        let by_recall = !self.is_outbound() && matches!(self.stage, Stage::Recalled { erased: Some(true), .. });
+        self.erasure.done.is_some() || by_recall
     }
 
     /// Whether neither council has anything left to do. What a law kept us from erasing when it was called back is for

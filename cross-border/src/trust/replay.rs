@@ -234,10 +234,13 @@ impl Seen {
     fn remove(&mut self, claimed: &Claimed) {
         let Some(spent) = self.by_key.get_mut(&claimed.key) else { return };
         spent.nonces.remove(claimed.nonce.as_str());
-        spent.by_expiry.retain(|_expires, nonces| {
+        // By the second in which it expires: a key may have a hundred thousand of them.
+        if let Some(nonces) = spent.by_expiry.get_mut(&claimed.expires) {
             nonces.retain(|nonce| **nonce != *claimed.nonce);
-            !nonces.is_empty()
-        });
+            if nonces.is_empty() {
+                spent.by_expiry.remove(&claimed.expires);
+            }
+        }
         if spent.nonces.is_empty() {
             self.by_key.remove(&claimed.key);
         }

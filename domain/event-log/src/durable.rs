@@ -22,7 +22,8 @@ pub enum Access {
 /// Two at a time must not write the same path: see [`write_through`].
 ///
 /// # Errors
-/// The folder or its disk cannot be written. The file is then as it was, and nothing is left beside it.
+/// The folder or its disk cannot be written. The file is then as it was, or, where only the folder could not be made
+/// durable, already the new one; nothing is left beside it.
 pub fn write(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");

@@ -32,6 +32,18 @@ vocabulary! {
     }
 }
 
+vocabulary! {
+    /// Why a matter that led to no complaint needs none (了结原因); closed.
+    RegistrationSettlement {
+        /// The same dispute came in more than once, and a complaint of it stands.
+        Duplicate = "duplicate", "重复来件";
+        /// It was registered in another way: imported, or filed anew under another number.
+        RegisteredOtherwise = "registered-otherwise", "已另行登记";
+        /// It is no complaint: a report, an enquiry, or nothing at all.
+        NotAComplaint = "not-a-complaint", "不属于投诉";
+    }
+}
+
 /// The person who filed (Order 121 Art. 10): every field sealed under that person's key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -108,6 +120,14 @@ pub struct RegistrationRetried {
     pub item: u16,
 }
 
+/// 登记了结: a matter that led to no complaint needs none, and nobody has to look at it any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RegistrationSettled {
+    pub item: u16,
+    pub reason: RegistrationSettlement,
+}
+
 /// What can happen to a filing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FilingEvent {
@@ -115,6 +135,7 @@ pub enum FilingEvent {
     Split(Split),
     RegistrationFailed(RegistrationFailed),
     RegistrationRetried(RegistrationRetried),
+    RegistrationSettled(RegistrationSettled),
 }
 
 crate::wire::event_kinds! {
@@ -123,5 +144,6 @@ crate::wire::event_kinds! {
         Split = "filing.split", 1;
         RegistrationFailed = "filing.registration-failed", 1;
         RegistrationRetried = "filing.registration-retried", 1;
+        RegistrationSettled = "filing.registration-settled", 1;
     }
 }

@@ -1,16 +1,18 @@
-//! 登记未成: a matter of a filing that was taken in led to no complaint. It is noted, seen, and tried again.
+//! 登记未成: a matter of a filing that was taken in led to no complaint. It is noted and seen; then it is tried again, or
+//! settled because it needs none.
 
-use super::event::{FilingEvent, FilingItem, ItemKind, Received, RegistrationFailed, RegistrationRetried};
-use super::{Filing, FilingRejection, RegistrationObstacle};
+use super::event::{
+    FilingEvent, FilingItem, ItemKind, Received, RegistrationFailed, RegistrationRetried, RegistrationSettled,
+};
+use super::{Filing, FilingRejection, RegistrationObstacle, RegistrationSettlement, Standing};
 use crate::decider::{Context, Happened};
 
 type Decided = Result<Vec<Happened<FilingEvent>>, FilingRejection>;
 
-/// Notes that a matter led to no complaint; nothing when that is noted already.
+/// Notes that a matter led to no complaint; nothing when that is noted already, or the matter is settled.
 pub(super) fn note_failure(state: &Filing, item: u16, obstacle: RegistrationObstacle, ctx: &Context<'_>) -> Decided {
-    let (received, matter) = matter(state, item)?;
-    let Filing::Received(.., failures) = state else { return Err(FilingRejection::NotRegistered) };
-    if failures.contains_key(&item) {
+    let (received, matter, standing) = matter(state, item)?;
+    if standing.is_some() {
         return Ok(Vec::new());
     }
     let (number, unit) = (matter.number.clone(), received.unit.clone());
@@ -20,21 +22,34 @@ pub(super) fn note_failure(state: &Filing, item: u16, obstacle: RegistrationObst
 
 /// Has a matter that led to no complaint tried again.
 pub(super) fn retry(state: &Filing, item: u16, ctx: &Context<'_>) -> Decided {
-    matter(state, item)?;
-    match state {
-        Filing::Received(.., failures) if failures.contains_key(&item) => {
-            let retried = RegistrationRetried { item };
-            Ok(vec![Happened { at: ctx.now, event: FilingEvent::RegistrationRetried(retried) }])
-        }
-        Filing::Received(..) | Filing::Unknown => Err(FilingRejection::NotFailed(item)),
+    check_waiting(state, item)?;
+    let retried = RegistrationRetried { item };
+    Ok(vec![Happened { at: ctx.now, event: FilingEvent::RegistrationRetried(retried) }])
+}
+
+/// Says that a matter that led to no complaint needs none. It is the last that happens to it.
+pub(super) fn settle(state: &Filing, item: u16, reason: RegistrationSettlement, ctx: &Context<'_>) -> Decided {
+    check_waiting(state, item)?;
+    let settled = RegistrationSettled { item, reason };
+    Ok(vec![Happened { at: ctx.now, event: FilingEvent::RegistrationSettled(settled) }])
+}
+
+/// Only what waits for somebody is tried again or settled.
+fn check_waiting(state: &Filing, item: u16) -> Result<(), FilingRejection> {
+    let (.., standing) = matter(state, item)?;
+    match standing {
+        Some(Standing::Waiting(_)) => Ok(()),
+        Some(Standing::Settled(_)) => Err(FilingRejection::Settled(item)),
+        None => Err(FilingRejection::NotFailed(item)),
     }
 }
 
-/// A matter that is to become a complaint, and what it came in with.
-fn matter(state: &Filing, item: u16) -> Result<(&Received, &FilingItem), FilingRejection> {
-    let Filing::Received(received, items, _) = state else { return Err(FilingRejection::NotRegistered) };
+/// A matter that is to become a complaint, what it came in with, and how it stands when it led to none.
+fn matter(state: &Filing, item: u16) -> Result<(&Received, &FilingItem, Option<Standing>), FilingRejection> {
+    let Filing::Received(received, items, standings) = state else { return Err(FilingRejection::NotRegistered) };
     let matter = items.iter().find(|matter| matter.item == item && matter.kind == ItemKind::Complaint);
-    matter.map(|matter| (&**received, matter)).ok_or(FilingRejection::NoSuchMatter(item))
+    let matter = matter.ok_or(FilingRejection::NoSuchMatter(item))?;
+    Ok((received, matter, standings.get(&item).copied()))
 }
 
 #[cfg(test)]
@@ -51,6 +66,7 @@ mod tests {
     use crate::vocabulary::{Category, Channel};
 
     const OBSTACLE: RegistrationObstacle = RegistrationObstacle::AlreadyRegistered;
+    const REASON: RegistrationSettlement = RegistrationSettlement::RegisteredOtherwise;
 
     fn now() -> DateTime<Utc> {
         "2026-05-06T09:00:00+08:00".parse().unwrap()
@@ -101,6 +117,11 @@ mod tests {
         Happened { at: now(), event: FilingEvent::RegistrationRetried(RegistrationRetried { item: 1 }) }
     }
 
+    fn settled() -> Happened<FilingEvent> {
+        let settled = RegistrationSettled { item: 1, reason: REASON };
+        Happened { at: now(), event: FilingEvent::RegistrationSettled(settled) }
+    }
+
     fn decide(events: &[Happened<FilingEvent>], command: FilingCommand) -> Decided {
         let ctx = Context {
             now: now(),
@@ -124,35 +145,62 @@ mod tests {
         FilingCommand::RetryRegistration { item }
     }
 
+    fn enough(item: u16) -> FilingCommand {
+        FilingCommand::SettleRegistration { item, reason: REASON }
+    }
+
+    /// How the matters stand that led to no complaint.
+    fn standings(events: &[Happened<FilingEvent>]) -> Vec<(u16, Standing)> {
+        let Filing::Received(.., standings) = fold::<Filing>(events) else { panic!("it was filed") };
+        standings.into_iter().collect()
+    }
+
     #[test]
     fn what_led_to_no_complaint_is_noted_once() {
         assert_eq!(decide(&filed(), note(1)), Ok(vec![failed()]));
         assert_eq!(decide(&with(&[failed()]), note(1)), Ok(Vec::new()));
-        let Filing::Received(.., failures) = fold::<Filing>(&with(&[failed()])) else { panic!("it was filed") };
-        assert_eq!(failures.into_iter().collect::<Vec<_>>(), [(1, Failure { at: now(), obstacle: OBSTACLE })]);
+        let waiting = Standing::Waiting(Failure { at: now(), obstacle: OBSTACLE });
+        assert_eq!(standings(&with(&[failed()])), [(1, waiting)]);
     }
 
     #[test]
     fn what_failed_is_tried_again_and_may_fail_again() {
         assert_eq!(decide(&with(&[failed()]), again(1)), Ok(vec![retried()]));
-        let Filing::Received(.., failures) = fold::<Filing>(&with(&[failed(), retried()])) else { panic!("filed") };
-        assert!(failures.is_empty());
-        assert_eq!(decide(&with(&[failed(), retried()]), again(1)), Err(FilingRejection::NotFailed(1)));
+        assert!(standings(&with(&[failed(), retried()])).is_empty());
+        for command in [again(1), enough(1)] {
+            assert_eq!(decide(&with(&[failed(), retried()]), command), Err(FilingRejection::NotFailed(1)));
+        }
         assert_eq!(decide(&with(&[failed(), retried()]), note(1)), Ok(vec![failed()]));
     }
 
     #[test]
+    fn what_needs_no_complaint_is_settled_for_ever() {
+        assert_eq!(decide(&with(&[failed()]), enough(1)), Ok(vec![settled()]));
+        let over = with(&[failed(), settled()]);
+        assert_eq!(standings(&over), [(1, Standing::Settled(REASON))]);
+        for command in [again(1), enough(1)] {
+            assert_eq!(decide(&over, command), Err(FilingRejection::Settled(1)));
+        }
+        // Whoever tried it meanwhile and failed has nothing to note.
+        assert_eq!(decide(&over, note(1)), Ok(Vec::new()));
+        // What failed once more after it was tried again can be settled too.
+        assert_eq!(decide(&with(&[failed(), retried(), failed()]), enough(1)), Ok(vec![settled()]));
+    }
+
+    #[test]
     fn only_a_matter_that_is_to_become_a_complaint_can_fail_to() {
-        for command in [note(2), again(2)] {
+        for command in [note(2), again(2), enough(2)] {
             assert_eq!(decide(&filed(), command.clone()), Err(FilingRejection::NoSuchMatter(2)));
             assert_eq!(decide(&[], command), Err(FilingRejection::NotRegistered));
         }
-        assert_eq!(decide(&filed(), again(1)), Err(FilingRejection::NotFailed(1)));
+        for command in [again(1), enough(1)] {
+            assert_eq!(decide(&filed(), command), Err(FilingRejection::NotFailed(1)));
+        }
     }
 
     #[test]
     fn without_its_filing_it_says_nothing() {
-        for event in [failed(), retried()] {
+        for event in [failed(), retried(), settled()] {
             assert_eq!(Filing::evolve(Filing::initial(), &event), Filing::Unknown);
         }
     }

@@ -17,8 +17,10 @@ pub(super) struct Outage(Option<Begun>);
 struct Begun {
     at: Instant,
     tries: u64,
-    /// When it is told next.
+    /// When it is told next, unless it has another cause before.
     tell: Instant,
+    /// The cause that was told last.
+    told: String,
 }
 
 /// How long a failure has lasted, and how many tries have failed.
@@ -29,15 +31,17 @@ pub(super) struct Spell {
 }
 
 impl Outage {
-    /// A try has failed at `now`; what is to be told of it, if it is time to. The first of them always is.
-    pub(super) fn failed(&mut self, now: Instant) -> Option<Spell> {
-        let begun = self.0.get_or_insert(Begun { at: now, tries: 0, tell: now });
+    /// A try has failed at `now` because of `cause`; what is to be told of it, if it is time to. The first of them is
+    /// told at once, and so is one with another cause than was told last.
+    pub(super) fn failed(&mut self, now: Instant, cause: &str) -> Option<Spell> {
+        let begun = self.0.get_or_insert_with(|| Begun { at: now, tries: 0, tell: now, told: String::new() });
         begun.tries = begun.tries.saturating_add(1);
-        if now < begun.tell {
+        if now < begun.tell && begun.told == cause {
             return None;
         }
         let lasted = now.saturating_duration_since(begun.at);
         begun.tell = begun.at + next(lasted);
+        cause.clone_into(&mut begun.told);
         Some(Spell { lasted, tries: begun.tries })
     }
 
@@ -67,7 +71,7 @@ mod tests {
         let (mut outage, start) = (Outage::default(), Instant::now());
         let tries = (0..=until).step_by(usize::try_from(every).unwrap());
         tries
-            .filter_map(|second| outage.failed(start + seconds(second)))
+            .filter_map(|second| outage.failed(start + seconds(second), "timed out"))
             .map(|spell| (spell.lasted.as_secs(), spell.tries))
             .collect()
     }
@@ -90,10 +94,21 @@ mod tests {
     fn the_next_one_begins_anew() {
         let (mut outage, start) = (Outage::default(), Instant::now());
         assert_eq!(outage.over(start), None, "there was nothing");
-        assert_eq!(outage.failed(start), Some(Spell { lasted: Duration::ZERO, tries: 1 }));
-        assert_eq!(outage.failed(start + Duration::from_millis(999)), None);
+        assert_eq!(outage.failed(start, "timed out"), Some(Spell { lasted: Duration::ZERO, tries: 1 }));
+        assert_eq!(outage.failed(start + Duration::from_millis(999), "timed out"), None);
         assert_eq!(outage.over(start + seconds(5)), Some(Spell { lasted: seconds(5), tries: 2 }));
         assert_eq!(outage.over(start + seconds(6)), None, "it is told once that it is over");
-        assert_eq!(outage.failed(start + seconds(7)), Some(Spell { lasted: Duration::ZERO, tries: 1 }));
+        assert_eq!(outage.failed(start + seconds(7), "timed out"), Some(Spell { lasted: Duration::ZERO, tries: 1 }));
+    }
+
+    #[test]
+    fn another_cause_is_told_at_once_and_then_ever_less_often_too() {
+        let (mut outage, start) = (Outage::default(), Instant::now());
+        let causes = |second: u64| if second < 75 { "timed out" } else { "the vault does not answer" };
+        let told: Vec<(u64, u64)> = (0..=400)
+            .filter_map(|second| outage.failed(start + seconds(second), causes(second)))
+            .map(|spell| (spell.lasted.as_secs(), spell.tries))
+            .collect();
+        assert_eq!(told, [(0, 1), (1, 2), (10, 11), (60, 61), (75, 76), (375, 376)]);
     }
 }

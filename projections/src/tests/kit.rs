@@ -244,6 +244,8 @@ pub(super) fn terms(rule: ClockKind, due: NaiveDate) -> ClockTerms {
 /// Opens the "seals" of [`registered_with`], unless it is told to fail.
 #[derive(Debug, Default)]
 pub(super) struct PlainFacts {
+    /// Nobody answers for keys.
+    pub(super) silent: AtomicBool,
     pub(super) fails: AtomicBool,
     pub(super) erased: AtomicBool,
     /// Whose facts were announced, and whose were opened, in this order.
@@ -258,8 +260,12 @@ pub(super) enum Asked {
 }
 
 impl FactsReader for PlainFacts {
-    fn prepare(&self, subjects: &[SubjectId]) {
+    fn prepare(&self, subjects: &[SubjectId]) -> Result<(), FactsError> {
         self.asked.lock().unwrap().push(Asked::Prepare(subjects.to_vec()));
+        if self.silent.load(Ordering::SeqCst) {
+            return Err(FactsError::new(std::io::Error::other("no answer")));
+        }
+        Ok(())
     }
 
     fn open(&self, sealed: &Sealed) -> Result<Option<String>, FactsError> {

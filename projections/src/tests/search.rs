@@ -13,7 +13,7 @@ use super::kit::{
 };
 use crate::assembler::TextJob;
 use crate::search::TextRow;
-use crate::{AsOf, CaseFilter, Known, Measure, ReadModels, Scope, StageFilter, rebuild};
+use crate::{ApplyError, AsOf, CaseFilter, Known, Measure, ReadModels, Scope, StageFilter, rebuild};
 
 fn log() -> Log {
     let mut log = Log::with_units();
@@ -200,6 +200,24 @@ fn whose_facts_a_page_holds_is_told_before_the_first_is_opened() {
     // The log gives seven events at a time, and six of them are the units.
     rebuild(log.clone(), &kit.options("built.sqlite"), &mut |_, _| {}).unwrap();
     assert_eq!(asked(), [page(&[1]), page(&[2, 3])].concat());
+}
+
+#[test]
+fn a_page_whose_keys_nobody_answers_for_fails_before_any_value_is_opened() {
+    let kit = Kit::new();
+    let log = log();
+    let models = kit.open("m.sqlite");
+    kit.facts.silent.store(true, Ordering::SeqCst);
+    let refused = models.apply(&log.events).unwrap_err();
+    assert!(matches!(refused, ApplyError::Facts { .. }) && refused.is_retryable(), "{refused:?}");
+    let rebuilt = rebuild(log.clone(), &kit.options("n.sqlite"), &mut |_, _| {});
+    assert!(rebuilt.is_err(), "{rebuilt:?}");
+    let asked = kit.facts.asked.lock().unwrap().clone();
+    assert!(!asked.is_empty() && asked.iter().all(|asked| matches!(asked, Asked::Prepare(_))), "{asked:?}");
+    assert_eq!(models.position(), None);
+    kit.facts.silent.store(false, Ordering::SeqCst);
+    models.apply(&log.events).unwrap();
+    assert_eq!(text(&models, "4401").len(), 3);
 }
 
 #[test]

@@ -24,6 +24,11 @@ fn retry(log: &mut Log, number: u128, item: u16) {
     log.foreign(filing(number).stream().as_str(), "filing.registration-retried", hour(2, 9), &payload);
 }
 
+fn settle(log: &mut Log, number: u128, item: u16) {
+    let payload = format!(r#"{{"item":{item},"reason":"registered-otherwise"}}"#);
+    log.foreign(filing(number).stream().as_str(), "filing.registration-settled", hour(2, 9), &payload);
+}
+
 /// Three matters fail; the second is tried again, and fails again.
 fn log() -> Log {
     let mut log = Log::with_units();
@@ -40,9 +45,9 @@ fn province() -> Scope {
 }
 
 fn numbers(models: &ReadModels, scope: &Scope) -> Vec<String> {
-    let (rows, has_more) = models.unregistered(scope, None, 10).unwrap();
-    assert!(!has_more);
-    rows.into_iter().map(|row| row.number).collect()
+    let page = models.unregistered(scope, None, 10).unwrap();
+    assert!(!page.has_more);
+    page.rows.into_iter().map(|row| row.number).collect()
 }
 
 #[test]
@@ -53,7 +58,7 @@ fn those_of_ones_area_are_listed_the_longest_waiting_first() {
     assert_eq!(numbers(&models, &Scope::Region(region("440100"))), ["1-C1", "1-C2"]);
     assert_eq!(numbers(&models, &Scope::Unit(unit("sz"))), ["2-C1"]);
     assert!(numbers(&models, &Scope::Unit(unit("gz-th-1"))).is_empty());
-    let (rows, _) = models.unregistered(&Scope::Unit(unit("sz-ft")), None, 1).unwrap();
+    let page = models.unregistered(&Scope::Unit(unit("sz-ft")), None, 1).unwrap();
     let expected = UnregisteredRow {
         filing: filing(2),
         item: 1,
@@ -63,21 +68,53 @@ fn those_of_ones_area_are_listed_the_longest_waiting_first() {
         at: hour(1, 9),
         position: Position::new(9),
     };
-    assert_eq!(rows, [expected]);
+    assert_eq!((page.rows, page.has_more), (vec![expected], false));
 }
 
 #[test]
 fn pages_follow_each_other() {
     let kit = Kit::new();
     let models = kit.filled("m.sqlite", &log().events, 100);
-    let (first, has_more) = models.unregistered(&province(), None, 2).unwrap();
-    assert!(has_more);
-    let (rest, has_more) = models.unregistered(&province(), Some(first[1].position), 2).unwrap();
-    assert!(!has_more);
-    assert_eq!((first.len(), rest.len(), rest[0].number.as_str()), (2, 1, "1-C2"));
+    let first = models.unregistered(&province(), None, 2).unwrap();
+    assert_eq!((first.rows.len(), first.has_more, first.end), (2, true, Some(first.rows[1].position)));
+    let rest = models.unregistered(&province(), first.end, 2).unwrap();
+    assert_eq!((rest.rows.len(), rest.has_more, rest.rows[0].number.as_str()), (1, false, "1-C2"));
     for limit in [0, 1_001] {
         assert!(matches!(models.unregistered(&province(), None, limit), Err(QueryError::PageSize { .. })));
     }
+}
+
+#[test]
+fn a_page_ends_where_enough_was_looked_at_and_the_next_goes_on_there() {
+    let kit = Kit::new();
+    let models = kit.filled("m.sqlite", &log().events, 100);
+    let scope = Scope::Unit(unit("sz-ft"));
+    // Another unit's matter comes first, and another one last.
+    let (mut found, mut after, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let page = models.unregistered_among(&scope, after, 10, 1).unwrap();
+        assert!(page.end > after, "it goes on");
+        found.extend(page.rows.into_iter().map(|row| row.number));
+        (after, pages) = (page.end, pages + 1);
+        if !page.has_more {
+            break;
+        }
+    }
+    assert_eq!((found, pages), (vec!["2-C1".to_owned()], 3));
+    // A full page ends at its last row, though what follows was looked at.
+    let page = models.unregistered_among(&scope, None, 1, 10).unwrap();
+    assert_eq!((page.has_more, page.end), (false, Some(page.rows[0].position)));
+}
+
+#[test]
+fn what_is_settled_is_out_of_the_list_for_good() {
+    let kit = Kit::new();
+    let mut log = log();
+    let models = kit.filled("m.sqlite", &log.events, 3);
+    settle(&mut log, 1, 1);
+    models.apply(&log.events).unwrap();
+    assert_eq!(models.unregistered_count(), 2);
+    assert_eq!(numbers(&models, &province()), ["2-C1", "1-C2"]);
 }
 
 #[test]

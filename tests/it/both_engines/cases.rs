@@ -148,9 +148,11 @@ async fn withdrawn(life: &mut Life<'_, '_>) {
     life.bureau("withdrawCase", json!({"reason": "消费者本人撤回。"})).await;
 }
 
-/// Two filings lead to no complaint, because the id of the command that registers it is spent; one is tried again.
+/// Three filings lead to no complaint, because the id of the command that registers it is spent; one is tried again,
+/// one needs none.
 async fn in_vain(life: &mut Life<'_, '_>) {
-    for (number, again) in [("BOTH-6", true), ("BOTH-7", false)] {
+    let decided = [("BOTH-6", Some("retryRegistration")), ("BOTH-7", None), ("BOTH-8", Some("settleRegistration"))];
+    for (number, act) in decided {
         let command = CommandId::derived(&["both-engines", number]);
         let split = command.event(&FilingId::derived("12315", number).stream(), 1);
         let spent = split.command("register-1").to_string();
@@ -160,9 +162,12 @@ async fn in_vain(life: &mut Life<'_, '_>) {
         let at = At { server: &life.run.pair.guangdong, token: &life.clerk };
         let filed = life.run.act(at, "registerFiling", input).await;
         assert_eq!(filed["unregistered"][0]["obstacle"], "COMMAND_REUSED", "{filed:#}");
-        if again {
-            let retry = json!({"filingId": filed["filingId"], "item": 1});
-            life.run.act(at, "retryRegistration", retry).await;
+        if let Some(act) = act {
+            let mut input = json!({"filingId": filed["filingId"], "item": 1});
+            if act == "settleRegistration" {
+                input["reason"] = json!("DUPLICATE");
+            }
+            life.run.act(at, act, input).await;
         }
     }
 }

@@ -7,6 +7,7 @@
 //! Whether everything is done is asked before both logs are compared. Where they are found equal then, the copy holds
 //! nothing that was appended after the question.
 
+use std::fmt::Display;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -58,14 +59,22 @@ pub(super) async fn hand_over(store: &EventStoreLog, end: Position, manner: &Man
 }
 
 /// No reason to refuse a copy that is equal: all that is lost is time.
-fn warn(error: &LeaseError) {
+fn warn(error: &dyn Display) {
     eprintln!("warning: how far the process manager came is not carried over ({error}): it reads the whole copy once");
 }
 
-/// Notes in a folder that everything in the file there is done.
-pub(super) fn note(folder: &Path, file: &Path) -> Result<(), CopyError> {
-    let Some(end) = end_of(file)? else { return Ok(()) };
-    Bookmark::new(folder).write(end).map_err(|source| CopyError::Output { path: folder.to_owned(), source })
+/// Notes in a folder that everything in the file there is done. Where that fails it is told, and the copy is complete.
+pub(super) fn note(folder: &Path, file: &Path) {
+    match end_of(file) {
+        Ok(None) => {}
+        Ok(Some(end)) => {
+            // The error names the file of the bookmark.
+            if let Err(error) = Bookmark::new(folder).write(end) {
+                warn(&error);
+            }
+        }
+        Err(error) => warn(&format_args!("{}: {error}", file.display())),
+    }
 }
 
 /// Takes away what a folder tells of a log that lay there before: in the new one it would be another place.
@@ -105,7 +114,10 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
+    use event_log::contract::fixture::{Scene, ticking_stamp};
     use event_log::lease::{LeaseKeeper, MemoryLeases, Standing};
+    use event_log::port::{EventLog as _, Expected};
+    use event_log::sqlite::{SqliteLog, SqliteOptions};
     use tokio::time::Instant;
 
     use super::*;
@@ -141,6 +153,29 @@ mod tests {
         assert!(leases.write(&lease(), None, theirs).await.unwrap());
         assert!(!release(&leases, Position::new(7)).await.unwrap());
         assert_eq!(reached(&leases).await.unwrap(), at(90));
+    }
+
+    #[tokio::test]
+    async fn a_bookmark_that_cannot_be_written_fails_no_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("log.sqlite");
+        let options = SqliteOptions { create: true, ..SqliteOptions::new(ticking_stamp()) };
+        let log = SqliteLog::open(&file, options).unwrap();
+        let scene = Scene::new(&log, "noted").await;
+        let appended = log.append(scene.append("a", Expected::NoStream, "1", &["{}"])).await.unwrap();
+
+        let Bookmark::File(path) = Bookmark::new(folder.path()) else { panic!("it is a file") };
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("something"), "").unwrap();
+        let named = Bookmark::new(folder.path()).write(Position::new(7)).unwrap_err().to_string();
+        assert!(named.contains(&path.display().to_string()), "{named}");
+        note(folder.path(), &file);
+        assert!(path.is_dir());
+        note(folder.path(), &folder.path().join("no such log"));
+
+        fs::remove_dir_all(&path).unwrap();
+        note(folder.path(), &file);
+        assert_eq!(Bookmark::new(folder.path()).read(), Some(appended.last_position));
     }
 
     #[test]

@@ -25,7 +25,7 @@ struct Renewed {
 
 /// Tells on stderr when a server still uses the cluster; watches for one time to live of its leases at most, and not at
 /// all when every lease was given back. A warning and no refusal: what a server that nobody asks anything writes is not
-/// part of the log.
+/// part of the log. `ttl` must be that of the nodes, since a record does not say how long it holds.
 pub(super) async fn warn(leases: &dyn Leases, ttl: Duration) {
     match renewed(leases, ttl).await {
         Ok(None) => {}

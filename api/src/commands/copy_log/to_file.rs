@@ -86,7 +86,7 @@ impl Job<'_> {
             let is_done = bookmark::is_done_on_cluster(self.store, self.manner).await?;
             let compared = self.compare(self.file).await?;
             if is_done && compared.is_equal() {
-                bookmark::note(self.folder, self.file)?;
+                bookmark::note(self.folder, self.file);
             }
             Checkpoint::remove(self.folder)?;
             return Ok(compared);
@@ -116,7 +116,7 @@ impl Job<'_> {
             let moved = put_in_place(&unfinished, self.file);
             moved.map_err(|source| CopyError::Output { path: self.file.to_owned(), source })?;
             if is_done {
-                bookmark::note(self.folder, self.file)?;
+                bookmark::note(self.folder, self.file);
             }
             Checkpoint::remove(self.folder)?;
         }

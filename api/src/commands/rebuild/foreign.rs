@@ -5,14 +5,13 @@
 
 use std::sync::Arc;
 
-use event_log::eventstore::EventStoreLog;
 use projections::{OpenError, ReadModelOptions, ReadModels};
 
 use super::RebuildFailure;
 use crate::commands::Failure;
 use crate::config::{Config, LogEngine};
 use crate::data_dir::DataDir;
-use crate::log::{AnyReader, Cluster, OpenedLog, eventstore_options};
+use crate::log::{AnyReader, Cluster, OpenedLog};
 use crate::origin::{self, Estranged, Origin};
 
 /// A log that nobody is kept from: what it is, and two readers of it.
@@ -35,9 +34,7 @@ impl Beside {
                 Ok(Self { origin, reader: reader.into(), again: again.into() })
             }
             LogEngine::EventStoreDb => {
-                let options = eventstore_options(config, Arc::new(crate::clock::now))?;
-                // Boxed: a large future.
-                let store = Box::pin(EventStoreLog::open(options)).await?;
+                let store = dir.connect(config, false).await?;
                 let log = OpenedLog::EventStore(Arc::new(Cluster::new(store, None)));
                 Ok(Self { origin: Origin::of(&log), reader: log.reader()?, again: log.reader()? })
             }

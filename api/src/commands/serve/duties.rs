@@ -52,6 +52,8 @@ async fn manage(app: App, bookmark: Bookmark, stop: CancellationToken) {
     loop {
         // Left where it stands when the work stops: what is under way is found done, or done again, next time.
         let advanced = tokio::select! {
+            // A node that was held up must not take one more step after its turn is over.
+            biased;
             () = stop.cancelled() => return,
             advanced = process::advance(&app, &bookmark) => advanced,
         };

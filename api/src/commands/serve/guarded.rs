@@ -93,14 +93,15 @@ impl Leases for GuardedLeases {
     }
 }
 
-/// A reader for what follows the log. While the bar is down there is nothing new for it.
-pub(super) struct GuardedReader {
-    reader: AnyReader,
+/// A reader for what follows the log. While the bar is down it cannot read, and whoever follows tries again: an empty
+/// page would mean that all is taken in.
+pub(super) struct GuardedReader<R = AnyReader> {
+    reader: R,
     bar: Bar,
 }
 
-impl GuardedReader {
-    pub(super) fn new(reader: AnyReader, bar: Bar) -> Self {
+impl<R> GuardedReader<R> {
+    pub(super) fn new(reader: R, bar: Bar) -> Self {
         Self { reader, bar }
     }
 
@@ -121,18 +122,13 @@ impl GuardedReader {
     }
 }
 
-impl LogSource for GuardedReader {
+impl<R: LogSource> LogSource for GuardedReader<R> {
     fn page(&mut self, after: Option<Position>, limit: u32) -> Result<Page, ReadError> {
-        let nothing = || Ok(Page { events: Vec::new(), at_end: true });
         if self.bar.is_down() {
-            return nothing();
+            return Err(away().into());
         }
         let read = self.reader.page(after, limit);
-        match self.passed(read) {
-            // Quietly: why is told where the bar comes down.
-            Err(ReadError::Fault(fault)) if fault.passes_by_itself() && self.bar.is_down() => nothing(),
-            read => read,
-        }
+        self.passed(read)
     }
 
     fn head(&mut self) -> Result<Option<Position>, ReadError> {
@@ -141,7 +137,7 @@ impl LogSource for GuardedReader {
     }
 }
 
-impl StreamSource for GuardedReader {
+impl<R: StreamSource> StreamSource for GuardedReader<R> {
     fn read_stream(
         &mut self,
         stream: &StreamId,
@@ -157,11 +153,33 @@ impl StreamSource for GuardedReader {
 mod tests {
     use event_log::blocking::BlockingReader;
     use event_log::contract::fixture::{Scene, ticking_stamp};
+    use event_log::lease::MemoryLeases;
     use event_log::memory::MemoryLog;
     use event_log::port::Expected;
     use tokio::runtime::Handle;
 
     use super::*;
+
+    /// A reader that does something before it answers.
+    struct Meanwhile<F: FnMut() -> Result<Page, ReadError>>(F);
+
+    impl<F: FnMut() -> Result<Page, ReadError>> LogSource for Meanwhile<F> {
+        fn page(&mut self, _after: Option<Position>, _limit: u32) -> Result<Page, ReadError> {
+            (self.0)()
+        }
+
+        fn head(&mut self) -> Result<Option<Position>, ReadError> {
+            Ok(None)
+        }
+    }
+
+    fn lost() -> Barred {
+        Barred::turned_away(&LogFault::NotInstalled).unwrap()
+    }
+
+    fn passes(error: &ReadError) -> bool {
+        matches!(error, ReadError::Fault(fault) if fault.passes_by_itself())
+    }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn behind_a_bar_nothing_is_appended_and_nothing_taken_in() {
@@ -173,22 +191,70 @@ mod tests {
         let mut reader = GuardedReader::new(reader, bar.clone());
         guarded.append(scene.append("a", Expected::NoStream, "1", &["{}"])).await.unwrap();
 
-        bar.lower(&Barred::turned_away(&LogFault::NotInstalled).unwrap());
+        bar.lower(&lost());
         let second = || scene.append("b", Expected::NoStream, "2", &["{}"]);
         let refused = guarded.append(second()).await.unwrap_err();
         assert!(refused.is_retryable(), "{refused:?}");
         assert_eq!(log.read_all(None, 10).await.unwrap().events.len(), 1);
-        let (mut reader, page) = tokio::task::spawn_blocking(move || {
-            let page = reader.page(None, 10).unwrap();
-            (reader, page)
+        let (mut reader, unread) = tokio::task::spawn_blocking(move || {
+            let unread = reader.page(None, 10).unwrap_err();
+            (reader, unread)
         })
         .await
         .unwrap();
-        assert_eq!((page.events.len(), page.at_end), (0, true));
+        assert!(passes(&unread), "it is tried again, and nobody takes it for the end: {unread:?}");
 
         bar.lift();
         guarded.append(second()).await.unwrap();
         let page = tokio::task::spawn_blocking(move || reader.page(None, 10).unwrap()).await.unwrap();
         assert_eq!(page.events.len(), 2);
+    }
+
+    #[test]
+    fn what_was_read_while_the_bar_came_down_is_not_taken_in() {
+        let bar = Bar::default();
+        let lowered = bar.clone();
+        let reader = Meanwhile(move || {
+            lowered.lower(&lost());
+            Ok(Page { events: Vec::new(), at_end: true })
+        });
+        let mut reader = GuardedReader::new(reader, bar.clone());
+        let refused = reader.page(None, 10).unwrap_err();
+        assert!(passes(&refused), "{refused:?}");
+        bar.lift();
+        assert_eq!(reader.head().unwrap(), None);
+    }
+
+    #[test]
+    fn servers_that_are_turned_away_let_the_bar_down_and_the_fault_passes() {
+        let bar = Bar::default();
+        let mut reader = GuardedReader::new(Meanwhile(|| Err(LogFault::NotInstalled.into())), bar.clone());
+        let refused = reader.page(None, 10).unwrap_err();
+        assert!(passes(&refused), "{refused:?}");
+        assert_eq!(bar.barred(), Some(lost()));
+    }
+
+    #[test]
+    fn any_other_fault_is_handed_on_as_it_is() {
+        let bar = Bar::default();
+        let mut reader = GuardedReader::new(Meanwhile(|| Err(LogFault::UnfinishedCopy.into())), bar.clone());
+        let refused = reader.page(None, 10).unwrap_err();
+        assert!(matches!(refused, ReadError::Fault(LogFault::UnfinishedCopy)), "{refused:?}");
+        assert_eq!(bar.barred(), None);
+    }
+
+    #[tokio::test]
+    async fn behind_a_bar_no_lease_is_kept() {
+        let (leases, bar) = (Arc::new(MemoryLeases::new()), Bar::default());
+        let guarded = GuardedLeases { leases: Arc::clone(&leases) as Arc<dyn Leases>, bar: bar.clone() };
+        let name = LeaseName::parse("process-manager").unwrap();
+        let record = LeaseRecord { holder: "gz-1/7f".into(), term: 1, progress: None, released: false, version: 0 };
+        bar.lower(&lost());
+        let refused = guarded.write(&name, None, record.clone()).await.unwrap_err();
+        assert!(matches!(&refused, LeaseError::Fault(fault) if fault.passes_by_itself()), "{refused:?}");
+        assert_eq!(leases.read(&name).await.unwrap(), None, "it did not reach the store");
+        bar.lift();
+        assert!(guarded.write(&name, None, record).await.unwrap());
+        assert!(leases.read(&name).await.unwrap().is_some());
     }
 }

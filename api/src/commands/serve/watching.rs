@@ -180,7 +180,8 @@ impl Looking {
         match compared {
             Ok(Ok(())) => bar.lift(),
             Ok(Err(estranged)) => {
-                tracing::warn!("The log is not what it was: {estranged}");
+                let cause = std::error::Error::source(&estranged).map(|cause| format!(": {cause}")).unwrap_or_default();
+                tracing::warn!("The log is not what it was: {estranged}{cause}");
                 // The record of somebody else is not there for a moment only.
                 let of_others =
                     matches!(estranged, Estranged::Exchanged { fault: LogFault::ForeignInstallation { .. } });

@@ -3,8 +3,8 @@ use axum::http::{Method, Request, StatusCode};
 use cross_border::exchange::Digest;
 use serde_json::{Value, json};
 
-use crate::partner::PartnerEdge;
 use crate::partner::testing::{Author, GUANGDONG, HOST, House, MACAO, submission, text_file};
+use crate::partner::{EVIDENCE_PATH, PartnerEdge};
 
 /// A house that has a submission which announces one file.
 async fn announced(options: PartnerEdge) -> (House, Author) {
@@ -43,6 +43,25 @@ async fn an_announced_file_is_taken_once_however_often_it_comes() {
     assert!(reply.header("content-digest").starts_with("sha-256=:"));
     assert!(!house.logged().await.contains("对话"), "not even the name of a file stands in the log in clear");
     assert!(house.journal().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_file_that_is_fetched_holds_its_place_until_it_is_read() {
+    let (house, author) = announced(PartnerEdge { files_max: 1, ..PartnerEdge::default() }).await;
+    let (item, bytes) = text_file();
+    let fetch = || house.file(GUANGDONG, Method::GET, author.shared, &item.digest, b"");
+    assert_eq!(house.file(GUANGDONG, Method::PUT, author.shared, &item.digest, &bytes).await.status, StatusCode::OK);
+    let path = format!("{EVIDENCE_PATH}/{}/{}", author.shared, item.digest);
+    let key = crate::partner::testing::signing_key(GUANGDONG, 0);
+    let unread = house.unread(house.signed(&key, &Method::GET, &path, Vec::new())).await;
+    assert_eq!(unread.status(), StatusCode::OK);
+    let refused = fetch().await;
+    assert_eq!((refused.status, refused.code().as_str()), (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED"));
+    let read = axum::body::to_bytes(unread.into_body(), usize::MAX).await.unwrap();
+    assert_eq!(fetch().await.status, StatusCode::TOO_MANY_REQUESTS, "it still lies in memory");
+    assert_eq!(read, bytes);
+    drop(read);
+    assert_eq!(fetch().await.body, bytes);
 }
 
 #[tokio::test]

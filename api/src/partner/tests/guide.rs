@@ -1,6 +1,6 @@
 //! The guide for other councils says what the program does: every value in it is reckoned here again.
 
-use axum::http::Method;
+use axum::http::{Method, Request, StatusCode, Version};
 use chrono::{DateTime, Utc};
 use cross_border::delivery::documents;
 use cross_border::exchange::{
@@ -12,6 +12,7 @@ use cross_border::trust::{KeyId, PrivateKey, SigningKey, SuiteName};
 use serde_json::{Value, json};
 
 use crate::config::PartnerConfig;
+use crate::edge::refused_head;
 use crate::intake::{PACE_BYTES_MIN, PACE_EVERY};
 use crate::partner::testing::{GUANGDONG, HONG_KONG, council_id};
 use crate::partner::{PartnerEdge, refused};
@@ -165,10 +166,22 @@ fn the_header_of_the_first_answer_is_one() {
 fn the_bounds_of_bodies_are_those_of_the_node() {
     let (kibibytes, seconds) = (PACE_BYTES_MIN / 1_024, PACE_EVERY.as_secs());
     assert_says(&format!("must bring {kibibytes} KiB in every {seconds} seconds"));
+    assert_says(&format!("may take up to\n{seconds} seconds, in which your body is read"));
     let PartnerEdge { bodies_max, files_max, .. } = PartnerEdge::default();
     let (others, files) = (bodies_max / 2, files_max / 2);
     assert_says(&format!("Of one council at most {files} requests for files, and {others} others, are under way"));
     assert_says(&format!("({} usually)", PartnerConfig::default().requests_per_minute));
+}
+
+#[test]
+fn what_is_refused_before_any_route_has_the_code_that_the_guide_says() {
+    let nameless = Request::builder().version(Version::HTTP_11).body(()).unwrap();
+    let credentials = Request::builder().version(Version::HTTP_11).header("host", "a");
+    let two = credentials.header("authorization", "Bearer a").header("authorization", "Bearer b").body(()).unwrap();
+    for request in [nameless, two] {
+        assert_eq!(refused_head(&request).map(|refused| refused.status()), Some(StatusCode::BAD_REQUEST));
+    }
+    assert_says("A request of HTTP/1.1 without `Host`, and one\nwith `Authorization` more than once, is `BAD_REQUEST`");
 }
 
 #[test]

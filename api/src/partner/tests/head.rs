@@ -8,6 +8,7 @@ use axum::http::{Method, Request, StatusCode};
 use cross_border::exchange::RefusalCode;
 use serde_json::json;
 
+use crate::intake::PACE_EVERY;
 use crate::partner::testing::{GUANGDONG, House, MACAO, Reply, signing_key, stalled};
 use crate::partner::{EVIDENCE_PATH, GRAPHQL_PATH, PartnerEdge, PartnerRate};
 
@@ -112,6 +113,17 @@ async fn what_was_used_before_costs_its_council_nothing() {
         assert_refused(&house.send(again()).await, StatusCode::UNAUTHORIZED, RefusalCode::NonceReplayed);
     }
     assert_eq!(house.ask(GUANGDONG, WHO, json!({})).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn nobody_waits_for_the_body_of_what_was_used_before() {
+    let house = House::new();
+    let again = copies(&house);
+    assert_eq!(house.send(again()).await.status, StatusCode::OK);
+    let mut endless = again();
+    *endless.body_mut() = stalled();
+    let answered = tokio::time::timeout(PACE_EVERY / 2, house.send(endless)).await.expect("answered at once");
+    assert_refused(&answered, StatusCode::UNAUTHORIZED, RefusalCode::NonceReplayed);
 }
 
 #[tokio::test]

@@ -10,6 +10,10 @@
 //!
 //! Which other referrals need a file is asked of the index, and what the index does not show yet may need it too. So no
 //! file goes before the index shows all that the log holds; where it is late, the erasure is left to the next sweep.
+//!
+//! What is destroyed and what is recorded hangs on the referral as it was read. Where it has moved on, because a file
+//! was put in meanwhile for example, nothing is recorded, and the next sweep begins with what it holds then. A file
+//! that comes after the record is taken back by whoever puts it in.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -91,7 +95,8 @@ impl Council {
         let command = own_command(&["erase", &row.id.to_string()]);
         match self.erase(row.id, command, system(transfer), &loaded, false, patience).await {
             Ok(Some(_)) => Ok(Erasure::Done),
-            Ok(None) => Ok(Erasure::Waits),
+            // The referral moved on: the next sweep begins anew.
+            Ok(None) | Err(CouncilError::Busy) => Ok(Erasure::Waits),
             Err(CouncilError::NothingToDo) => Ok(Erasure::NotOwed),
             Err(error) => Err(error),
         }
@@ -103,8 +108,9 @@ impl Council {
     ///
     /// # Errors
     /// Nothing is due ([`crate::referral::Rejection::NotErased`]), the index does not show in time who else needs the
-    /// files ([`CouncilError::IndexLate`]), the vault or the folder of evidence cannot be written, and as for
-    /// [`Council::act`]. What was destroyed before a failure stays so; asked again, it goes on.
+    /// files ([`CouncilError::IndexLate`]), the referral changed meanwhile ([`CouncilError::Busy`]), the vault or the
+    /// folder of evidence cannot be written, and as for [`Council::act`]. What was destroyed before a failure stays so;
+    /// asked again, it goes on.
     pub async fn order_erasure(
         &self,
         id: ReferralId,
@@ -197,35 +203,72 @@ impl Council {
             return Err(CouncilError::NothingToDo);
         }
         let subject = self.subject_of(transfer).await?;
-        let Some(files) = self.files_to_erase(transfer, subject, patience).await? else { return Ok(None) };
-        self.destroy(loaded, subject, files.clone()).await?;
+        let Some(alone) = self.files_to_erase(transfer, subject, patience).await? else { return Ok(None) };
+        // A file may have come while the index was waited for.
+        if self.load(id).await?.revision != loaded.revision {
+            return Err(CouncilError::Busy);
+        }
+        let stored = alone.iter().filter(|digest| transfer.evidence.get(*digest).is_some_and(|file| file.stored));
+        let files: Vec<Digest> = stored.cloned().collect();
+        self.destroy(loaded, subject, alone).await?;
         let act = Act::Erase(Erase { files, ordered });
-        // Boxed: deciding is a large future.
-        Box::pin(self.act(id, command, caller, None, None, act)).await.map(Some)
+        // On what was read, or a file that came since would stay. Boxed: deciding is a large future.
+        match Box::pin(self.act(id, command, caller, loaded.revision, None, act)).await {
+            Err(CouncilError::Stale { .. }) => Err(CouncilError::Busy),
+            done => done.map(Some),
+        }
     }
 
-    /// The files that lie here for this referral alone; `None` while the index may not show another one.
+    /// Takes a file back that was put in for a referral which keeps none any more. It stays where another referral
+    /// needs it, as far as the index shows in time: what was written a moment ago is hardly another one's by now.
+    pub(in crate::council) async fn take_back(
+        &self,
+        transfer: &Transfer,
+        subject: SubjectId,
+        digest: &Digest,
+    ) -> Result<(), CouncilError> {
+        let mut alone = vec![digest.clone()];
+        if transfer.is_outbound() {
+            let mut patience = INDEX_WAIT_MAX;
+            let _shows_all = self.index_shows_all(&mut patience).await?;
+            self.leave_to_others(transfer, subject, &mut alone).await?;
+        }
+        self.take_away(subject, alone).await
+    }
+
+    /// The files of this referral alone, also those of which only the bytes may have come before a crash; `None` while
+    /// the index may not show another referral that needs them.
     async fn files_to_erase(
         &self,
         transfer: &Transfer,
         subject: SubjectId,
         patience: &mut Duration,
     ) -> Result<Option<Vec<Digest>>, CouncilError> {
-        let stored = transfer.evidence.iter().filter(|(_, file)| file.stored).map(|(digest, _)| digest.clone());
-        let mut files: Vec<Digest> = stored.collect();
+        let mut files: Vec<Digest> = transfer.evidence.keys().cloned().collect();
         if !transfer.is_outbound() || files.is_empty() {
             return Ok(Some(files));
         }
         if !self.index_shows_all(patience).await? {
             return Ok(None);
         }
-        // The same receipt may belong to what the same person has with another council, or tries once more.
+        self.leave_to_others(transfer, subject, &mut files).await?;
+        Ok(Some(files))
+    }
+
+    /// Strikes out the files that another referral needs, as far as the index shows it. The same receipt may belong to
+    /// what the same person has with another council, or tries once more.
+    async fn leave_to_others(
+        &self,
+        transfer: &Transfer,
+        subject: SubjectId,
+        files: &mut Vec<Digest>,
+    ) -> Result<(), CouncilError> {
         for other in self.referrals_beside(transfer, subject).await? {
             let loaded = self.load(other).await?;
             let needed = loaded.state.transfer().filter(|other| other.erasure.done.is_none());
             files.retain(|digest| !needed.is_some_and(|other| other.evidence.contains_key(digest)));
         }
-        Ok(Some(files))
+        Ok(())
     }
 
     /// Whether the index shows all that the log holds now. It is waited for as long as there is patience, of which the
@@ -283,12 +326,17 @@ impl Council {
             let subjects: BTreeSet<SubjectId> = theirs.chain([subject]).collect();
             self.with_vault(move |vault| subjects.into_iter().try_for_each(|subject| vault.destroy(subject).map(drop)))
                 .await?;
+            let evidence = self.evidence.clone();
+            let erased = tokio::task::spawn_blocking(move || evidence.erase(subject)).await;
+            return Ok(erased.map_err(CouncilError::Task)??);
         }
+        self.take_away(subject, files).await
+    }
+
+    /// Takes single files away.
+    async fn take_away(&self, subject: SubjectId, files: Vec<Digest>) -> Result<(), CouncilError> {
         let evidence = self.evidence.clone();
-        let taken_away = tokio::task::spawn_blocking(move || {
-            if received { evidence.erase(subject) } else { evidence.erase_files(subject, &files) }
-        });
-        taken_away.await.map_err(CouncilError::Task)??;
-        Ok(())
+        let gone = tokio::task::spawn_blocking(move || evidence.erase_files(subject, &files)).await;
+        Ok(gone.map_err(CouncilError::Task)??)
     }
 }

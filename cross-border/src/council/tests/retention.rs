@@ -11,8 +11,8 @@ use crate::council::testing::{
     Clock, FIRST, GUANGDONG, HONG_KONG, MACAO, Node, Pair, SECOND, START, council_id, peer, shared, signing_key,
 };
 use crate::council::{CouncilError, SweepReport};
-use crate::evidence::NoScanner;
 use crate::evidence::sniff::tests::PDF;
+use crate::evidence::{NoScanner, Scanner};
 use crate::exchange::body::{Acknowledgement, Outcome, Progress, Recall, Return};
 use crate::exchange::{Digest, RefusalCode, Side};
 use crate::referral::draft::Draft;
@@ -23,7 +23,7 @@ use crate::trust::SigningKey;
 
 /// Every submission of these tests may be kept until 2027-05-18, a Tuesday.
 const LAST_DAY: &str = "2027-05-18T23:59:59+08:00";
-const DAY_AFTER: &str = "2027-05-19T10:00:00+08:00";
+pub(super) const DAY_AFTER: &str = "2027-05-19T10:00:00+08:00";
 const WEEK_AFTER: &str = "2027-05-25T10:00:00+08:00";
 const EIGHT_DAYS_AFTER: &str = "2027-05-26T10:00:00+08:00";
 
@@ -31,18 +31,24 @@ const LETTER: &[u8] = b"a letter";
 
 /// As [`Pair::new`], with keys that are valid for as long as the data are kept.
 fn pair() -> Pair {
+    pair_with(Arc::new(NoScanner))
+}
+
+/// As [`pair`]; what the origin keeps is looked through by this scanner.
+pub(super) fn pair_with(scanner: Arc<dyn Scanner>) -> Pair {
     let clock = Clock::at(START);
     let key = |id: &str| {
         let not_after = "2029-12-31T16:00:00Z".parse().unwrap();
         SigningKey { not_after, ..signing_key(id, "2026a") }
     };
-    let node = |own: &str, other: &str| {
-        Node::with(own, vec![key(own)], vec![peer(other, &[key(other)])], &clock, Arc::new(NoScanner))
+    let node = |own: &str, other: &str, scanner: Arc<dyn Scanner>| {
+        Node::with(own, vec![key(own)], vec![peer(other, &[key(other)])], &clock, scanner)
     };
-    Pair { origin: node(GUANGDONG, HONG_KONG), target: node(HONG_KONG, GUANGDONG), clock }
+    let (origin, target) = (node(GUANGDONG, HONG_KONG, scanner), node(HONG_KONG, GUANGDONG, Arc::new(NoScanner)));
+    Pair { origin, target, clock }
 }
 
-async fn sweep(node: &Node) -> SweepReport {
+pub(super) async fn sweep(node: &Node) -> SweepReport {
     node.catch_up();
     let report = node.council.sweep().await.unwrap();
     node.catch_up();

@@ -12,7 +12,7 @@ use crate::referral::testing::{
     outcome, presented, recall, sent,
 };
 use crate::referral::vocabulary::{RecallReason, ReferralOutcome, ReturnCode};
-use crate::referral::{Act, Rejection, Stage};
+use crate::referral::{Act, Action, Rejection, Stage};
 
 /// What was sent may be kept until 2027-05-20.
 const LAST: &str = "2027-05-20T23:59:59+08:00";
@@ -137,6 +137,21 @@ fn files_that_are_taken_away_belong_to_the_referral() {
     let over = given(with_file).at(OVER).when(taking("a")).then([ReferralEvent::Erased(event)]);
     let transfer = over.transfer();
     assert!(!transfer.owes_file(&digest) && !transfer.awaits_file(&digest));
+}
+
+#[test]
+fn no_file_is_stored_once_what_was_kept_is_erased() {
+    let two = sent().told(EARLY, Act::AddEvidence(file("a"))).told(EARLY, Act::AddEvidence(file("b")));
+    let store = |text: &str| Act::StoreEvidence(StoreEvidence { digest: file(text).digest });
+    let sent_back = Act::Return(Return { code: ReturnCode::NotLocal, note: None });
+    let returned = two.and(EARLY, store("a")).received(EARLY, sent_back);
+    assert!(!returned.transfer().is_erased());
+    let over = returned.and(OVER, erase());
+    assert!(over.transfer().is_erased());
+    for text in ["a", "b"] {
+        let refused = given(over.clone()).at(OVER).when(store(text));
+        refused.then_err(|refused| matches!(refused, Rejection::NotAllowed { action: Action::StoreEvidence, .. }));
+    }
 }
 
 #[test]

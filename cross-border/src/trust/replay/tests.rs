@@ -99,6 +99,31 @@ fn what_cannot_be_written_down_is_not_let_in() {
 }
 
 #[test]
+fn what_was_not_let_in_leaves_all_others_as_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("kept");
+    std::fs::create_dir(&kept).unwrap();
+    let table = ReplayTable::kept_in(kept.join("seen.json"), at(0));
+    for (nonce, expires) in [("n-1", 121), ("n-2", 121), ("n-3", 122)] {
+        table.take(&signature("hk:1", nonce, 1, expires), at(1)).unwrap();
+    }
+    std::fs::remove_dir_all(&kept).unwrap();
+    // In the second in which two others expire, and in one of its own.
+    for (nonce, expires) in [("n-4", 121), ("n-5", 130)] {
+        let one = signature("hk:1", nonce, 2, expires);
+        assert_eq!(table.take(&one, at(2)), Err(RequestRefused::Unkept));
+        assert_eq!(table.look(&one, at(2)), Ok(()));
+        assert_eq!(remembered(&table), (3, 3));
+    }
+    for (nonce, expires) in [("n-1", 121), ("n-2", 121), ("n-3", 122)] {
+        assert_eq!(table.take(&signature("hk:1", nonce, 1, expires), at(2)), Err(RequestRefused::Replayed));
+    }
+    let seen = table.seen.lock().unwrap();
+    let seconds: Vec<_> = seen.by_key.values().flat_map(|spent| spent.by_expiry.keys().copied()).collect();
+    assert_eq!(seconds, [at(121), at(122)]);
+}
+
+#[test]
 fn who_has_used_as_many_as_may_be_is_refused_alone_and_until_one_expires() {
     let table = ReplayTable::new(at(0)).holding(3);
     for (number, expires) in [(1, 100), (2, 110), (3, 110)] {

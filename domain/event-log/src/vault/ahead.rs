@@ -2,8 +2,8 @@
 
 use domain::id::SubjectId;
 
-use super::SubjectVault;
-use crate::vault::keys::KEYS_PER_CALL_MAX;
+use super::{SubjectVault, VaultError};
+use crate::vault::keys::{KEYS_PER_CALL_MAX, KeyStoreError};
 
 impl SubjectVault {
     /// Brings the keys of these subjects into memory, with one question for every [`KEYS_PER_CALL_MAX`] that are not
@@ -12,20 +12,24 @@ impl SubjectVault {
     /// It changes nothing but the time that opening takes: a key that comes this way is kept by the same rule as any
     /// other, and goes with the same news. It looks at as many subjects as the memory holds keys
     /// ([`cached_keys_max`](super::SharedOptions::cached_keys_max)) and passes over the rest, and does nothing where
-    /// the keys lie in a file of this process: that answers one question as fast as a part of many. Nothing is made,
-    /// and a failure is none here; it is told to whoever opens a value next.
-    pub fn prefetch(&self, subjects: &[SubjectId]) {
+    /// the keys lie in a file of this process: that answers one question as fast as a part of many. Nothing is made.
+    ///
+    /// # Errors
+    /// [`VaultError::Unavailable`] alone: the vault was waited for, and whoever opened a value next would wait again.
+    /// Any other failure is told to whoever does.
+    pub fn prefetch(&self, subjects: &[SubjectId]) -> Result<(), VaultError> {
         let lacking = self.held.lacking(subjects);
         // One alone costs the same when its value is opened, and a vault that does not answer is waited for once.
         if lacking.len() < 2 {
-            return;
+            return Ok(());
         }
         for part in lacking.chunks(KEYS_PER_CALL_MAX) {
             let found = match self.held.store.find(part) {
                 Ok(found) => found,
+                Err(KeyStoreError::Unavailable { reason }) => return Err(VaultError::Unavailable { reason }),
                 Err(error) => {
                     tracing::debug!(error = %error, "Keys could not be fetched ahead of time");
-                    return;
+                    return Ok(());
                 }
             };
             for (subject, stored) in part.iter().zip(&found.given) {
@@ -35,6 +39,7 @@ impl SubjectVault {
                 }
             }
         }
+        Ok(())
     }
 }
 
@@ -52,8 +57,8 @@ mod tests {
     use super::*;
     use crate::contract::fixture::ticking_stamp;
     use crate::vault::file::FileKeys;
-    use crate::vault::keys::{Answer, Cursor, KeyStore, KeyStoreError, NewKey, News, StoredKey};
-    use crate::vault::{MasterKey, Opened, SharedOptions, VaultError, VaultOptions};
+    use crate::vault::keys::{Answer, Cursor, KeyStore, NewKey, News, StoredKey};
+    use crate::vault::{MasterKey, Opened, SharedOptions, VaultOptions};
 
     const MASTER: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
     const STALE_AFTER: Duration = Duration::from_secs(30);
@@ -185,12 +190,12 @@ mod tests {
     fn a_page_of_500_facts_costs_one_question() {
         let scene = Scene::of(500);
         let (vault, way) = scene.another(16_384);
-        vault.prefetch(&scene.subjects());
+        vault.prefetch(&scene.subjects()).unwrap();
         for sealed in &scene.facts {
             assert_eq!(open(&vault, sealed).unwrap(), plain());
         }
         assert_eq!(way.questions(), [500]);
-        vault.prefetch(&scene.subjects());
+        vault.prefetch(&scene.subjects()).unwrap();
         assert_eq!(way.questions(), [500], "what is in memory is not asked for");
     }
 
@@ -198,7 +203,7 @@ mod tests {
     fn a_long_page_is_asked_for_in_parts_that_one_request_holds() {
         let scene = Scene::of(2 * KEYS_PER_CALL_MAX + 2);
         let (vault, way) = scene.another(16_384);
-        vault.prefetch(&scene.subjects());
+        vault.prefetch(&scene.subjects()).unwrap();
         assert!(scene.facts.iter().all(|sealed| open(&vault, sealed).unwrap() == plain()));
         assert_eq!(way.questions(), [KEYS_PER_CALL_MAX, KEYS_PER_CALL_MAX, 2]);
     }
@@ -207,7 +212,7 @@ mod tests {
     fn no_more_is_fetched_than_the_memory_holds() {
         let scene = Scene::of(50);
         let (vault, way) = scene.another(20);
-        vault.prefetch(&scene.subjects());
+        vault.prefetch(&scene.subjects()).unwrap();
         for sealed in &scene.facts[..20] {
             assert_eq!(open(&vault, sealed).unwrap(), plain());
         }
@@ -220,7 +225,7 @@ mod tests {
     fn one_person_alone_is_asked_for_when_the_value_is_opened() {
         let scene = Scene::of(1);
         let (vault, way) = scene.another(16_384);
-        vault.prefetch(&[subject(0), subject(0)]);
+        vault.prefetch(&[subject(0), subject(0)]).unwrap();
         assert!(way.questions().is_empty());
         assert_eq!(open(&vault, &scene.facts[0]).unwrap(), plain());
         assert_eq!(way.questions(), [1]);
@@ -233,7 +238,7 @@ mod tests {
             scene.first.destroy(subject(which)).unwrap();
         }
         let (vault, way) = scene.another(16_384);
-        vault.prefetch(&scene.subjects());
+        vault.prefetch(&scene.subjects()).unwrap();
         for (which, sealed) in scene.facts.iter().enumerate() {
             let expected = if [3, 7].contains(&which) { Opened::Erased } else { plain() };
             assert_eq!(open(&vault, sealed).unwrap(), expected, "{which}");
@@ -249,22 +254,22 @@ mod tests {
         let (vault, way) = scene.another(16_384);
         let mut subjects = scene.subjects();
         subjects.insert(1, subject(99));
-        vault.prefetch(&subjects);
+        vault.prefetch(&subjects).unwrap();
         assert!(scene.facts.iter().all(|sealed| open(&vault, sealed).unwrap() == plain()));
         assert_eq!(way.questions(), [4]);
     }
 
     #[test]
-    fn a_failure_is_told_to_whoever_opens_a_value_next() {
+    fn a_vault_that_does_not_answer_is_waited_for_once() {
         let scene = Scene::of(3);
         let (vault, way) = scene.another(16_384);
         way.cut.store(true, Ordering::SeqCst);
-        vault.prefetch(&scene.subjects());
-        let refused = open(&vault, &scene.facts[0]);
+        let refused = vault.prefetch(&scene.subjects());
         assert!(matches!(refused, Err(VaultError::Unavailable { .. })), "{refused:?}");
-        assert_eq!(way.questions(), [3, 1]);
+        assert_eq!(way.questions(), [3]);
         way.cut.store(false, Ordering::SeqCst);
         assert_eq!(open(&vault, &scene.facts[0]).unwrap(), plain());
+        assert_eq!(way.questions(), [3, 1]);
     }
 
     #[test]
@@ -272,7 +277,7 @@ mod tests {
         let scene = Scene::of(3);
         let [(heard, _), (deaf, way)] = [scene.another(16_384), scene.another(16_384)];
         for vault in [&heard, &deaf] {
-            vault.prefetch(&scene.subjects());
+            vault.prefetch(&scene.subjects()).unwrap();
         }
         scene.first.destroy(subject(1)).unwrap();
         heard.refresh().unwrap();
@@ -284,7 +289,7 @@ mod tests {
         *scene.clock.lock().unwrap() += Duration::from_nanos(1);
         assert_eq!(open(&deaf, &scene.facts[1]).unwrap(), Opened::Erased);
         assert_eq!(way.questions(), [3, 1], "the key was not used, it was asked for");
-        deaf.prefetch(&scene.subjects());
+        deaf.prefetch(&scene.subjects()).unwrap();
         assert_eq!(way.questions(), [3, 1], "what would not be kept is not fetched");
     }
 
@@ -299,7 +304,7 @@ mod tests {
             keys.destroy(subject(1), DateTime::UNIX_EPOCH).unwrap();
             same.refresh().unwrap();
         }));
-        vault.prefetch(&scene.subjects());
+        vault.prefetch(&scene.subjects()).unwrap();
         assert_eq!(open(&vault, &scene.facts[1]).unwrap(), Opened::Erased);
         assert_eq!(open(&vault, &scene.facts[0]).unwrap(), plain());
     }
@@ -312,7 +317,7 @@ mod tests {
         let vault = SubjectVault::open(&folder.path().join("vault.sqlite"), master, options).unwrap();
         let sealed = [0, 1].map(|which| vault.seal(subject(which), "facts", "退款").unwrap());
         vault.destroy(subject(1)).unwrap();
-        vault.prefetch(&[subject(0), subject(1), subject(2)]);
+        vault.prefetch(&[subject(0), subject(1), subject(2)]).unwrap();
         assert_eq!(open(&vault, &sealed[0]).unwrap(), plain());
         assert_eq!(open(&vault, &sealed[1]).unwrap(), Opened::Erased);
     }
