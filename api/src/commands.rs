@@ -105,6 +105,7 @@ pub struct SchemaArgs {
 /// Runs the command line to its end.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
+    keep_files_to_oneself();
     match execute(cli) {
         Ok(code) => code,
         Err(error) => {
@@ -116,6 +117,16 @@ pub fn run(cli: Cli) -> ExitCode {
             }
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Whatever file or folder this process makes belongs to its user alone: some hold words of people in clear, the index
+/// of the search among them, and those that SQLite makes beside its own are not asked for one by one.
+fn keep_files_to_oneself() {
+    #[cfg(unix)]
+    {
+        use rustix::fs::Mode;
+        rustix::process::umask(Mode::RWXG | Mode::RWXO);
     }
 }
 

@@ -33,6 +33,22 @@ pub use self::validate::{Warning, is_node_name};
 pub const DEFAULT_TOML: &str = include_str!("../config.default.toml");
 
 const MASK: &str = "***";
+/// The parameters of a connection string that hold no secret.
+const PARAMETERS_SHOWN: [&str; 13] = [
+    "tls",
+    "tlsVerifyCert",
+    "tlsCaFile",
+    "userCertFile",
+    "userKeyFile",
+    "nodePreference",
+    "connectionName",
+    "maxDiscoverAttempts",
+    "discoveryInterval",
+    "gossipTimeout",
+    "keepAliveInterval",
+    "keepAliveTimeout",
+    "defaultDeadline",
+];
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,13 +164,24 @@ fn mask_url(raw: &str) -> String {
     url.to_string()
 }
 
-/// Hides name and password of a connection string, which may name several hosts and is no URL then.
+/// Hides name and password of a connection string, which may name several hosts and is no URL then, and whatever in its
+/// query is no parameter as it should be: people put passwords there too.
 fn mask_connection(raw: &str) -> String {
     let Some((scheme, rest)) = raw.split_once("://") else { return MASK.to_owned() };
-    match rest.rsplit_once('@') {
-        Some((_credentials, hosts)) => format!("{scheme}://{MASK}@{hosts}"),
-        None => raw.to_owned(),
-    }
+    let (user, rest) = match rest.rsplit_once('@') {
+        Some((_credentials, hosts)) => (format!("{MASK}@"), hosts),
+        None => (String::new(), rest),
+    };
+    let Some((hosts, query)) = rest.split_once('?') else { return format!("{scheme}://{user}{rest}") };
+    let shown: Vec<&str> = query.split('&').map(|pair| if is_shown(pair) { pair } else { MASK }).collect();
+    format!("{scheme}://{user}{hosts}?{}", shown.join("&"))
+}
+
+/// Whether a pair of a query is empty, or a parameter without secrets whose value hides nothing behind it.
+fn is_shown(pair: &str) -> bool {
+    let Some((name, value)) = pair.split_once('=') else { return pair.is_empty() };
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_' | '~' | '/' | '%' | '+');
+    PARAMETERS_SHOWN.iter().any(|known| known.eq_ignore_ascii_case(name)) && value.chars().all(is_plain)
 }
 
 /// Why there is no configuration to run with.

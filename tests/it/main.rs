@@ -16,6 +16,7 @@ mod crash;
 mod deadlines;
 mod eventstore;
 mod exchange;
+mod file_rights;
 mod filings;
 mod limits;
 mod other_log;

@@ -1,10 +1,14 @@
 //! `baycase config`: the configuration in force, and what in it `baycase serve` refuses.
 
+use std::error::Error as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use event_log::vault::MasterKey;
+use secrecy::ExposeSecret as _;
+
 use super::Failure;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Environment};
 
 /// Prints every value, secrets masked.
 ///
@@ -14,11 +18,12 @@ use crate::config::{Config, ConfigError};
 /// # Errors
 /// There is nobody to print to.
 pub fn run(config: &Config) -> Result<ExitCode, Failure> {
-    let refused = config.refused();
+    let mut refused = config.refused();
+    refused.extend(master_key(config, &Environment::of_process()?));
     let text = marked(&config.to_masked_toml()?, &refused);
     std::io::stdout().lock().write_all(text.as_bytes())?;
     for error in &refused {
-        eprintln!("error: {error}");
+        eprintln!("error: {}", told(error));
     }
     if !refused.is_empty() {
         eprintln!("`baycase serve` does not start with this configuration: {} of it is refused", refused.len());
@@ -29,6 +34,22 @@ pub fn run(config: &Config) -> Result<ExitCode, Failure> {
         eprintln!("note: `baycase serve` needs auth.jwks_file or auth.jwks_url too, or --dev for trying things out");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is wrong with the master key that the environment or the configuration names, as a server finds out when it
+/// opens the vault. The key itself is never told.
+fn master_key(config: &Config, environment: &Environment) -> Option<ConfigError> {
+    if let Some(value) = environment.master_key() {
+        let error = MasterKey::from_env_value(value.expose_secret()).err()?;
+        return Some(ConfigError::Invalid {
+            key: "BAYCASE_MASTER_KEY".to_owned(),
+            place: "the environment".to_owned(),
+            reason: format!("cannot be used: {error}"),
+        });
+    }
+    let path = config.vault.master_key_file.as_deref()?;
+    let error = MasterKey::from_file(path).err()?;
+    Some(config.unusable("vault.master_key_file", path, error))
 }
 
 /// Refuses a configuration that a server does not start with, and tells on stderr what only looks like a mistake: for
@@ -71,7 +92,19 @@ fn marked(toml: &str, refused: &[ConfigError]) -> String {
 }
 
 fn comment(error: &ConfigError) -> String {
-    format!("# refused: {}\n", error.to_string().replace(['\n', '\r'], " "))
+    format!("# refused: {}\n", told(error).replace(['\n', '\r'], " "))
+}
+
+/// An error with what led to it.
+fn told(error: &ConfigError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 #[cfg(test)]
@@ -95,6 +128,27 @@ mod tests {
         let rest: Vec<&str> = lines.into_iter().filter(|line| !line.starts_with('#')).collect();
         assert_eq!(rest, plain.lines().collect::<Vec<_>>(), "it can still be read as TOML");
         assert_eq!(marked(&plain, &[]), plain);
+    }
+
+    #[test]
+    fn a_master_key_that_a_server_cannot_use_is_refused_without_being_told() {
+        let (none, mut config) = (Environment::default(), Config::default());
+        assert!(master_key(&config, &none).is_none(), "the folder may hold one");
+        let bad = Environment::from_pairs([("BAYCASE_MASTER_KEY", "hunter2")]);
+        let refused = told(&master_key(&config, &bad).unwrap());
+        assert!(refused.contains("BAYCASE_MASTER_KEY") && !refused.contains("hunter2"), "{refused}");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("master.key");
+        config.vault.master_key_file = Some(path.clone());
+        let refused = [master_key(&config, &none).unwrap()];
+        let text = marked(&config.to_masked_toml().unwrap(), &refused);
+        let lines: Vec<&str> = text.lines().collect();
+        let at = lines.iter().position(|line| line.starts_with("master_key_file = ")).unwrap();
+        assert!(lines[at + 1].starts_with("# refused: ") && lines[at + 1].contains("master.key"), "{text}");
+        MasterKey::generate_file(&path).unwrap();
+        assert!(master_key(&config, &none).is_none());
+        // The variable wins over the file.
+        assert!(master_key(&config, &bad).is_some());
     }
 
     #[test]

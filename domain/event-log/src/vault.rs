@@ -238,6 +238,15 @@ impl SubjectVault {
         destroyed.map(|answer| answer.given).map_err(|error| VaultError::of_store(error, subject))
     }
 
+    /// Whether the subject has a key, readable or not, or had one that was destroyed. One of a mistyped id has none.
+    ///
+    /// # Errors
+    /// The store cannot be asked.
+    pub fn knows(&self, subject: SubjectId) -> Result<bool, VaultError> {
+        let found = self.held.store.find(&[subject]).map_err(|error| VaultError::of_store(error, subject))?;
+        Ok(found.given.into_iter().flatten().next().is_some())
+    }
+
     /// A keyed hash of a text that may hold personal data: equal texts are known as equal, and a guess cannot be tested
     /// without the master key, not even after the person was erased.
     #[must_use]

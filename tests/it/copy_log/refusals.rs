@@ -58,6 +58,22 @@ async fn a_copy_needs_both_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn digests_that_cannot_be_written_are_told_before_the_cluster_is_claimed() {
+    let world = World::new(2).await;
+    let digests = world.elsewhere.path().join("no/such/digests.ndjson");
+    let digests = digests.to_str().unwrap();
+    let said = world.refused(&["--to", "eventstoredb", "--case-digests", digests]);
+    assert!(said.contains(digests) && said.contains("--case-digests"), "{said}");
+    assert_eq!(world.double.stats().appends, 0, "the cluster is as empty as before");
+    let good = world.elsewhere.path().join("digests.ndjson");
+    let copied = world.copied(&["--to", "eventstoredb", "--case-digests", good.to_str().unwrap()]);
+    assert_eq!(copied["equal"], json!(true));
+    assert!(good.exists() && !good.with_extension("ndjson.new").exists());
+    let said = world.refused(&["--to", "sqlite", "--into", world.target(), "--case-digests", digests]);
+    assert!(said.contains(digests) && !world.copy().exists(), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_is_served_is_not_copied() {
     let world = World::new(2).await;
     let log = DataDir::new(world.source.path()).open_log(&tests::config(), false).unwrap();
@@ -167,6 +183,11 @@ async fn what_a_node_wrote_since_makes_a_difference_that_is_named() {
     let output = world.run(world.source.path(), &["copy-log", "--to", "eventstoredb", "--verify-only"]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.ends_with("NOT EQUAL\n") && text.contains(grown.as_str()), "{text}");
+    let output = world.run(world.source.path(), &["copy-log", "--to", "eventstoredb"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text.contains("the copy was finished earlier, and the cluster has been written to since"), "{text}");
+    assert!(text.contains("Do not discard the cluster") && !text.contains("begin anew"), "{text}");
     // The other way round it is the newer log, and comes back whole.
     assert_eq!(world.copied(&["--to", "sqlite", "--into", world.target()])["equal"], json!(true));
     assert_eq!(rows_of(&world.copy()).len(), rows.len() + 2);

@@ -194,11 +194,46 @@ struct DigestLine<'a> {
     digest: String,
 }
 
+/// The place of the file of digests, tried before anything is copied: hours later is too late to find that nothing can
+/// be written there. What was made for it goes at the end, whatever the end is.
+#[derive(Debug)]
+pub(super) struct DigestsPlace(PathBuf);
+
+impl DigestsPlace {
+    /// Tries to write beside `path`, where there is to be a file of digests at all.
+    ///
+    /// # Errors
+    /// Nothing can be written there, or it is a folder.
+    pub(super) fn prepare(path: Option<&Path>) -> Result<Option<Self>, CopyError> {
+        let Some(path) = path else { return Ok(None) };
+        let failed = |source| CopyError::Digests { path: path.to_owned(), source };
+        if path.is_dir() {
+            return Err(failed(io::Error::from(io::ErrorKind::IsADirectory)));
+        }
+        let beside = beside(path);
+        File::create(&beside).map_err(failed)?;
+        Ok(Some(Self(beside)))
+    }
+}
+
+impl Drop for DigestsPlace {
+    fn drop(&mut self) {
+        // Best effort: it has its name by now, or is written anew by the next run.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Where a file is written until it is whole.
+fn beside(path: &Path) -> PathBuf {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    beside.into()
+}
+
 /// Written beside and moved into place: the file is whole or not there.
 fn write_digests(ledger: &Ledger, path: &Path) -> Result<(), CopyError> {
     let failed = |source| CopyError::Output { path: path.to_owned(), source };
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
+    let beside = beside(path);
     let mut out = BufWriter::new(File::create(&beside).map_err(failed)?);
     let mut line = |sum: StreamSum| -> io::Result<()> {
         let digest = hex(&sum.digest);
@@ -207,7 +242,7 @@ fn write_digests(ledger: &Ledger, path: &Path) -> Result<(), CopyError> {
     };
     ledger.sums(Side::Source, &mut line)?.map_err(failed)?;
     let written = out.into_inner().map(drop).map_err(io::IntoInnerError::into_error);
-    written.and_then(|()| durable::put_in_place(Path::new(&beside), path)).map_err(failed)
+    written.and_then(|()| durable::put_in_place(&beside, path)).map_err(failed)
 }
 
 /// Where the streams begin to differ that have other events on each side. What cannot be read now is left open: the
@@ -289,5 +324,22 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "");
         let refused = write_digests(&ledger, &folder.path().join("no/such/folder")).unwrap_err();
         assert!(matches!(refused, CopyError::Output { .. }), "{refused}");
+    }
+
+    #[test]
+    fn where_digests_cannot_be_written_is_known_before_and_nothing_is_left_of_the_trial() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(DigestsPlace::prepare(None).unwrap().is_none());
+        for wrong in [folder.path().to_owned(), folder.path().join("no/such/folder")] {
+            let refused = DigestsPlace::prepare(Some(&wrong)).unwrap_err();
+            assert!(refused.to_string().contains(&wrong.display().to_string()), "{refused}");
+        }
+        let path = folder.path().join("digests.ndjson");
+        fs::write(&path, "of an earlier run").unwrap();
+        let place = DigestsPlace::prepare(Some(&path)).unwrap();
+        assert!(beside(&path).exists());
+        drop(place);
+        assert!(!beside(&path).exists());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "of an earlier run");
     }
 }

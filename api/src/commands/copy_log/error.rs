@@ -100,6 +100,16 @@ pub(super) enum CopyError {
     Backwards { stream: StreamId, revision: Revision, millis: i64, window: usize },
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    #[error(
+        "the file of --case-digests, {}, cannot be written: name another one, and run the same command again; nothing \
+         was copied",
+        .path.display()
+    )]
+    Digests {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("{} could not be written", .path.display())]
     Output {
         path: PathBuf,

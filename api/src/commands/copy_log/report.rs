@@ -8,6 +8,7 @@ use event_log::digest::hex;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::To;
 use super::compare::Compared;
 
 /// See the module.
@@ -16,8 +17,23 @@ pub(super) struct Report {
     pub(super) to: String,
     pub(super) installation: Uuid,
     pub(super) compared: Compared,
+    /// Which engine the copy is on.
+    pub(super) into: To,
+    pub(super) ran: Ran,
+}
+
+/// What was done before both sides were compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ran {
     /// Nothing was to be copied.
-    pub(super) is_check: bool,
+    Check,
+    /// A copy was under way.
+    Copy,
+    /// Nothing: the copy had been finished by an earlier run, and its target may have been in service since.
+    FinishedBefore {
+        /// Who holds a lease of the cluster.
+        holders: Vec<Box<str>>,
+    },
 }
 
 impl Report {
@@ -47,11 +63,13 @@ impl Report {
             lines.push(format!("and {more} more streams"));
         }
         lines.extend(self.of_list());
-        lines.push(if self.is_check {
-            "NOT EQUAL".to_owned()
-        } else {
-            "NOT EQUAL: the copy is not released; find out who wrote the target, and begin anew with an empty one"
-                .to_owned()
+        lines.push(match &self.ran {
+            Ran::Check => "NOT EQUAL".to_owned(),
+            Ran::Copy => {
+                "NOT EQUAL: the copy is not released; find out who wrote the target, and begin anew with an empty one"
+                    .to_owned()
+            }
+            Ran::FinishedBefore { holders } => self.of_finished(holders),
         });
         lines.join("\n")
     }
@@ -70,6 +88,7 @@ impl Report {
             .collect();
         json!({
             "equal": self.is_equal(),
+            "finishedBefore": matches!(self.ran, Ran::FinishedBefore { .. }),
             "from": self.from,
             "to": self.to,
             "installation": self.installation,
@@ -90,6 +109,56 @@ impl Report {
     fn unlisted(&self) -> u64 {
         let Comparison { differences, differences_total, .. } = &self.compared.comparison;
         differences_total.saturating_sub(u64::try_from(differences.len()).unwrap_or(u64::MAX))
+    }
+
+    /// What to make of a difference behind a copy that was finished. Its target may be the log in service by now, so
+    /// nobody is told to throw it away.
+    fn of_finished(&self, holders: &[Box<str>]) -> String {
+        let (source, target) = match self.into {
+            To::EventStoreDb => ("file", "cluster"),
+            To::Sqlite => ("cluster", "file"),
+        };
+        let since = |newer: &str, older: &str| {
+            format!(
+                "NOT EQUAL: the copy was finished earlier, and the {newer} has been written to since: the {newer} is \
+                 what is current, and the {older} is older. Nothing was changed. Do not discard the {newer}, and do \
+                 not serve the {older} any more; to compare again use --verify-only"
+            )
+        };
+        let told = match self.ahead() {
+            Some(Side::Target) => since(target, source),
+            Some(Side::Source) => since(source, target),
+            None => {
+                "NOT EQUAL: the copy was finished earlier, and the file and the cluster differ by now. Nothing was \
+                 changed. Discard neither, each may hold what the other has not: find out which of them has been \
+                 served since; to compare again use --verify-only"
+                    .to_owned()
+            }
+        };
+        if holders.is_empty() {
+            return told;
+        }
+        let holders: Vec<String> = holders.iter().map(|holder| format!("`{holder}`")).collect();
+        format!("{told}\nleases on the cluster are held by {}", holders.join(", "))
+    }
+
+    /// The side that has all the other one has, and more; `None` where there is none.
+    fn ahead(&self) -> Option<Side> {
+        let from = |revision: Option<Revision>, events: u64| revision.is_some_and(|first| first.get() >= events);
+        let longer = |(difference, revision): (&Difference, Option<Revision>)| match difference {
+            Difference::Missing { .. } => Some(Side::Source),
+            Difference::Surplus { .. } => Some(Side::Target),
+            Difference::Events { source, target, .. } if target > source && from(revision, *source) => {
+                Some(Side::Target)
+            }
+            Difference::Events { source, target, .. } if source > target && from(revision, *target) => {
+                Some(Side::Source)
+            }
+            Difference::Gap { .. } | Difference::Events { .. } | Difference::Commands { .. } => None,
+        };
+        let mut sides = self.differences().map(longer);
+        let first = sides.next()??;
+        (sides.all(|side| side == Some(first)) && self.of_list().is_none()).then_some(first)
     }
 
     /// What is wrong with the list of commands.
@@ -160,7 +229,8 @@ mod tests {
             to: "esdb://one".to_owned(),
             installation: Uuid::from_u128(7),
             compared: Compared { comparison, revisions, list },
-            is_check: false,
+            into: To::EventStoreDb,
+            ran: Ran::Copy,
         }
     }
 
@@ -194,6 +264,27 @@ mod tests {
         assert_eq!((&json["equal"], &json["differencesTotal"]), (&json!(false), &json!(7)));
         let listed = &json["differences"];
         assert_eq!((&listed[0]["revision"], &listed[1]["revision"]), (&json!(3), &Value::Null));
+    }
+
+    #[test]
+    fn a_cluster_in_service_since_its_copy_is_never_called_worthless() {
+        let grown = |source, target| Difference::Events { stream: stream("filing-1"), source, target };
+        let surplus = Difference::Surplus { stream: stream("filing-2"), events: 1 };
+        let missing = Difference::Missing { stream: stream("filing-3"), events: 1 };
+        // The first of them differs from revision 3 on.
+        for (differences, expected) in [
+            (vec![grown(3, 6), surplus.clone()], "the cluster is what is current"),
+            (vec![grown(6, 3), missing.clone()], "the file is what is current"),
+            (vec![grown(5, 6), surplus], "Discard neither"),
+            (vec![grown(3, 6), missing], "Discard neither"),
+        ] {
+            let mut report = report(differences, 2);
+            report.ran = Ran::FinishedBefore { holders: vec!["gz-1/7f".into()] };
+            let text = report.to_text();
+            assert!(text.contains(expected) && text.contains("finished earlier"), "{text}");
+            assert!(text.contains("--verify-only") && text.ends_with("held by `gz-1/7f`"), "{text}");
+            assert!(!text.contains("begin anew") && report.to_json()["finishedBefore"] == true, "{text}");
+        }
     }
 
     #[test]

@@ -70,6 +70,19 @@ async fn renewed(leases: &dyn Leases, ttl: Duration) -> Result<Option<Renewed>, 
     Ok(None)
 }
 
+/// Who holds a lease of the cluster, or held one when it crashed; nobody where that cannot be read.
+pub(super) async fn holders(leases: &dyn Leases) -> Vec<Box<str>> {
+    let mut holders: Vec<Box<str>> = Vec::new();
+    for (_, newest) in look(leases).await.unwrap_or_default() {
+        if let Some(LeaseRecord { holder, released: false, .. }) = newest
+            && !holders.contains(&holder)
+        {
+            holders.push(holder);
+        }
+    }
+    holders
+}
+
 /// The newest record of each lease.
 async fn look(leases: &dyn Leases) -> Result<Vec<(LeaseName, Option<LeaseRecord>)>, LeaseError> {
     let mut found = Vec::with_capacity(NAMES.len());
@@ -127,6 +140,14 @@ mod tests {
         let began = Instant::now();
         assert_eq!(renewed(&*leases, TTL).await.unwrap(), None);
         assert!(began.elapsed() >= TTL && began.elapsed() < TTL * 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_has_not_given_its_lease_back_is_a_holder() {
+        let (leases, mut keeper) = held().await;
+        assert_eq!(holders(&*leases).await, [Box::<str>::from("gz-1/7f")]);
+        keeper.release(None).await.unwrap();
+        assert!(holders(&*leases).await.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

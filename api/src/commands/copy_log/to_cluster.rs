@@ -17,10 +17,10 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use super::checkpoint::Checkpoint;
-use super::compare::{self, Ends};
+use super::compare::{self, DigestsPlace, Ends};
 use super::error::CopyError;
-use super::report::Report;
-use super::{CopyLogArgs, Manner, READ_EVENTS, READER, To, bookmark, cluster, listed};
+use super::report::{Ran, Report};
+use super::{CopyLogArgs, Manner, READ_EVENTS, READER, To, bookmark, cluster, listed, servers};
 use crate::commands::Failure;
 use crate::commands::import::progress;
 use crate::config::Config;
@@ -34,6 +34,7 @@ pub(super) const APPENDS_AT_ONCE: usize = 64;
 /// Copies, unless that was done before or is not wanted, and compares.
 pub(super) async fn run(data: &Path, config: &Config, args: &CopyLogArgs, manner: &Manner) -> Result<Report, Failure> {
     let dir = DataDir::new(data);
+    let _digests = DigestsPlace::prepare(args.case_digests.as_deref())?;
     // Held to the end, so that nobody serves the file and nothing is added to it.
     let held = if args.verify_only { None } else { Some(dir.open_log(config, false)?) };
     let file = dir.log_path();
@@ -67,12 +68,18 @@ pub(super) async fn run(data: &Path, config: &Config, args: &CopyLogArgs, manner
         }
         Checkpoint::remove(data)?;
     }
+    let ran = match (args.verify_only, copied) {
+        (true, _) => Ran::Check,
+        (false, true) => Ran::Copy,
+        (false, false) if compared.is_equal() => Ran::FinishedBefore { holders: Vec::new() },
+        (false, false) => Ran::FinishedBefore { holders: servers::holders(&*store).await },
+    };
     store.close().await;
     if let Some(held) = held {
         spawn_blocking(move || held.close()).await?;
     }
     let (from, to) = (file.display().to_string(), cluster::place(config));
-    Ok(Report { from, to, installation, compared, is_check: args.verify_only })
+    Ok(Report { from, to, installation, compared, into: To::EventStoreDb, ran })
 }
 
 struct Job<'a> {

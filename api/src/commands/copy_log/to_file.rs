@@ -16,9 +16,9 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::checkpoint::Checkpoint;
-use super::compare::{self, Compared, Ends};
+use super::compare::{self, Compared, DigestsPlace, Ends};
 use super::error::CopyError;
-use super::report::Report;
+use super::report::{Ran, Report};
 use super::sorting::{Batch, Sorting};
 use super::{CopyLogArgs, Manner, To, bookmark, cluster, servers};
 use crate::commands::Failure;
@@ -43,24 +43,27 @@ pub(super) async fn run(data: &Path, config: &Config, args: &CopyLogArgs, manner
     let store = cluster::open(config, |options| options).await?;
     let installation = store.installation();
     let place = cluster::place(config);
-    let compared = if args.verify_only {
+    let (compared, ran) = if args.verify_only {
+        let _digests = DigestsPlace::prepare(args.case_digests.as_deref())?;
         let ends = Ends { file: &file, store: &store, to: To::Sqlite, folder };
-        Box::pin(compare::compare(&ends, args.case_digests.as_deref(), manner)).await?
+        (Box::pin(compare::compare(&ends, args.case_digests.as_deref(), manner)).await?, Ran::Check)
     } else {
         fs::create_dir_all(folder).map_err(|source| CopyError::Output { path: folder.to_owned(), source })?;
         let checkpoint = Checkpoint::new(To::Sqlite, installation, place.clone());
         let digests = args.case_digests.as_deref();
+        // Here and not before: it may be wanted in the folder that was made just now.
+        let _digests = DigestsPlace::prepare(digests)?;
         let job = Job { store: &store, installation, folder, file: &file, digests, manner };
         let watching = async {
             servers::warn(&*store, config.node.lease_ttl()).await;
             Ok::<(), Failure>(())
         };
         // Boxed: a large future.
-        let (compared, ()) = tokio::try_join!(Box::pin(job.run(checkpoint)), watching)?;
-        compared
+        let (done, ()) = tokio::try_join!(Box::pin(job.run(checkpoint)), watching)?;
+        done
     };
     store.close().await;
-    Ok(Report { from: place, to: file.display().to_string(), installation, compared, is_check: args.verify_only })
+    Ok(Report { from: place, to: file.display().to_string(), installation, compared, into: To::Sqlite, ran })
 }
 
 struct Job<'a> {
@@ -74,7 +77,7 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    async fn run(&self, fresh: Checkpoint) -> Result<Compared, Failure> {
+    async fn run(&self, fresh: Checkpoint) -> Result<(Compared, Ran), Failure> {
         let unfinished = self.folder.join(UNFINISHED);
         let before = Checkpoint::read(self.folder)?;
         let is_ours = before.as_ref().is_some_and(|before| before.is_of(&fresh));
@@ -89,7 +92,8 @@ impl Job<'_> {
                 bookmark::note(self.folder, self.file);
             }
             Checkpoint::remove(self.folder)?;
-            return Ok(compared);
+            // Whoever uses the cluster is watched for and named beside.
+            return Ok((compared, Ran::FinishedBefore { holders: Vec::new() }));
         }
         let mut checkpoint = match before {
             None => fresh,
@@ -120,7 +124,7 @@ impl Job<'_> {
             }
             Checkpoint::remove(self.folder)?;
         }
-        Ok(compared)
+        Ok((compared, Ran::Copy))
     }
 
     async fn compare(&self, file: &Path) -> Result<Compared, CopyError> {

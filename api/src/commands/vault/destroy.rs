@@ -144,17 +144,22 @@ fn open(dir: &DataDir, config: &Config) -> Result<Arc<SubjectVault>, Failure> {
 /// Destroys the key; answers in words when that was done. `begun` is the time now.
 fn destroy(vault: &SubjectVault, args: &DestroyArgs, begun: DateTime<Utc>) -> Result<String, DestroyError> {
     let subject = args.subject;
-    let at = vault.destroy(subject).map_err(|source| {
+    let failed = |source: VaultError| {
         if source.is_retryable() {
             DestroyError::Again { subject, source }
         } else {
             DestroyError::Refused { subject, source }
         }
-    })?;
+    };
+    // Asked first: afterwards every subject is one whose key was destroyed.
+    let was_known = vault.knows(subject).map_err(failed)?;
+    let at = vault.destroy(subject).map_err(failed)?;
     // The vault keeps microseconds.
     let is_new = at.timestamp_micros() >= begun.timestamp_micros();
     let at = at.to_rfc3339_opts(SecondsFormat::Micros, true);
-    let mut told = if is_new {
+    let mut told = if !was_known {
+        format!("there was no key of subject {subject}; since {at} it never gets one. Look at the id once more")
+    } else if is_new {
         format!("destroyed the key of subject {subject} at {at}")
     } else {
         format!("the key of subject {subject} had been destroyed before, at {at}, and stays so")

@@ -73,6 +73,38 @@ fn the_password_is_read_apart_and_never_shown() {
 }
 
 #[test]
+fn a_secret_in_the_query_of_the_connection_string_is_never_shown() {
+    for (connection, expected) in [
+        ("esdb://a:2113?tls=true&password=changeit", "esdb://a:2113?tls=true&***"),
+        ("esdb://a:2113?changeit", "esdb://a:2113?***"),
+        ("esdb://a:2113?tls=true;password=changeit", "esdb://a:2113?***"),
+        ("esdb://a,b/?tlsCaFile=/etc/ca.pem&TLS=false", "esdb://a,b/?tlsCaFile=/etc/ca.pem&TLS=false"),
+    ] {
+        let mut config = Config::default();
+        config.log.eventstore.connection = Some(connection.to_owned());
+        let shown = config.to_masked_toml().unwrap();
+        assert!(shown.contains(&format!("\"{expected}\"")) && !shown.contains("changeit"), "{shown}");
+    }
+}
+
+#[test]
+fn whatever_lets_others_read_along_is_warned_of() {
+    for (query, expected) in [
+        ("tls=true", 0),
+        ("tls=false", 1),
+        ("TLS=false", 1),
+        ("tlsVerifyCert=false", 1),
+        ("tlsverifycert=true", 0),
+        ("tls=true&connectionName=tls%3Dfalse", 0),
+    ] {
+        let config = load(Some(&CLUSTER.replace("b:2113", &format!("b:2113?{query}"))), &[], &[]).unwrap();
+        let warnings = config.validate().unwrap();
+        let told = warnings.iter().filter(|warning| warning.keys == ["log.eventstore.connection"]).count();
+        assert_eq!(told, expected, "{query}: {warnings:?}");
+    }
+}
+
+#[test]
 fn what_a_cluster_needs_is_asked_for() {
     let key = |name: &str| Some(format!("log.eventstore.{name}"));
     assert_eq!(refused(|c| c.log.engine = LogEngine::EventStoreDb), key("connection"));
@@ -87,6 +119,7 @@ fn what_a_cluster_needs_is_asked_for() {
         ("esdb://a:2113?userCertFile=a.pem", false),
         ("esdb://a:2113?tsl=false", false),
         ("esdb://a:2113?tls=ture", false),
+        ("esdb://a:2113?tls=false&TLS=true", false),
     ] {
         let refused = refused(|c| c.log.eventstore.connection = Some(connection.to_owned()));
         assert_eq!(refused, if good { None } else { key("connection") }, "{connection}");

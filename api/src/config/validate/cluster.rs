@@ -87,7 +87,8 @@ pub(super) fn is_name(name: &str) -> bool {
 pub(super) fn warnings(config: &Config) -> Vec<Warning> {
     let is_cluster = config.log.engine == LogEngine::EventStoreDb;
     let cluster = &config.log.eventstore;
-    let table: [Rule; 3] = [
+    let says_no = |name: &str| is_cluster && cluster.connection.as_deref().is_some_and(|text| is_false(text, name));
+    let table: [Rule; 4] = [
         (
             !is_cluster && cluster.connection.is_some(),
             &["log.eventstore.connection", "log.engine"],
@@ -98,11 +99,20 @@ pub(super) fn warnings(config: &Config) -> Vec<Warning> {
             &["node.evidence_dir", "log.engine"],
             "each node keeps the files of evidence that come to it for itself: name a folder that all of them share",
         ),
+        (says_no("tls"), &["log.eventstore.connection"], "events, and the password, go to the cluster in clear"),
         (
-            is_cluster && cluster.connection.as_ref().is_some_and(|connection| connection.contains("tls=false")),
+            says_no("tlsVerifyCert") && !says_no("tls"),
             &["log.eventstore.connection"],
-            "events, and the password, go to the cluster in clear",
+            "events, and the password, go to whoever passes for the cluster, as good as in clear: nobody looks at its \
+             certificate",
         ),
     ];
     chosen(&table)
+}
+
+/// Whether a parameter of the connection string is switched off. Names count in whatever case.
+fn is_false(connection: &str, name: &str) -> bool {
+    let query = connection.split_once('?').map_or("", |(_, query)| query);
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.any(|(found, value)| found.eq_ignore_ascii_case(name) && value.eq_ignore_ascii_case("false"))
 }

@@ -33,7 +33,8 @@ const PARAMETERS: [&str; 13] = [
 /// The connection string with what the options and this store's manner of work add to it.
 ///
 /// # Errors
-/// It has a parameter that does not exist, or one that the options name as well; or a path is not UTF-8.
+/// It has a parameter that does not exist or that it names twice, or one that the options name as well; or a path is
+/// not UTF-8.
 pub(super) fn complete(options: &EventStoreOptions) -> Result<String, LogFault> {
     let gossip = (options.attempt_timeout / 4).clamp(GOSSIP_TIMEOUT_MIN, GOSSIP_TIMEOUT_MAX);
     let mut settings = Settings::of(&options.connection);
@@ -76,14 +77,24 @@ impl<'a> Settings<'a> {
     }
 
     /// Refuses a parameter that the client would pass by with a line in the log: a mistyped `tls` is not none at all.
+    /// And one that is there twice, of which the client takes the last without a word.
     fn check(&self) -> Result<(), LogFault> {
-        let is_known = |name: &str| PARAMETERS.iter().any(|known| known.eq_ignore_ascii_case(name));
-        let mut names = self.query.iter().filter_map(|pair| pair.split('=').next());
-        let Some(unknown) = names.find(|name| !is_known(name)) else { return Ok(()) };
         // Beside an `@` it may be a piece of a password, which holds any character.
-        let named = if self.connection.contains('@') { String::new() } else { format!(" `{unknown}`") };
-        let what = format!("the connection string has a parameter{named} that is none of {}", PARAMETERS.join(", "));
-        Err(LogFault::Settings { what })
+        let named = |name: &str| if self.connection.contains('@') { String::new() } else { format!(" `{name}`") };
+        let mut seen: Vec<&str> = Vec::new();
+        for name in self.query.iter().filter_map(|pair| pair.split('=').next()) {
+            let Some(known) = PARAMETERS.into_iter().find(|known| known.eq_ignore_ascii_case(name)) else {
+                let (named, known) = (named(name), PARAMETERS.join(", "));
+                let what = format!("the connection string has a parameter{named} that is none of {known}");
+                return Err(LogFault::Settings { what });
+            };
+            if seen.contains(&known) {
+                let what = format!("the connection string has a parameter{} twice: leave one of them", named(name));
+                return Err(LogFault::Settings { what });
+            }
+            seen.push(known);
+        }
+        Ok(())
     }
 
     fn names(&self, key: &str) -> bool {
@@ -189,6 +200,20 @@ mod tests {
                 Err(other) => panic!("{other}"),
             }
         }
+    }
+
+    #[test]
+    fn a_parameter_is_named_once_in_whatever_case() {
+        for (connection, named) in [
+            ("esdb://a:2113?tls=false&tls=true", true),
+            ("esdb://a:2113?tls=true&nodePreference=leader&TLS=true", true),
+            ("esdb://admin:s?tls&tls@a:2113", false),
+        ] {
+            let Err(LogFault::Settings { what }) = complete(&options(connection)) else { panic!("{connection}") };
+            assert!(what.contains("twice") || !named, "{what}");
+            assert_eq!(what.to_lowercase().contains("`tls`"), named, "{what}");
+        }
+        assert!(complete(&options("esdb://a:2113?tls=true&tlsVerifyCert=true")).is_ok());
     }
 
     #[test]

@@ -103,6 +103,9 @@ fn a_key_in_the_file_is_destroyed_once_and_the_first_time_is_told_ever_after() {
     assert!(told.contains("before") && told.contains(&first) && told.ends_with("; reason: asked twice"), "{told}");
     let told = destroy(&vault, &args("b"), DateTime::UNIX_EPOCH).unwrap();
     assert!(told.starts_with(&format!("destroyed the key of subject {} at 2", subject("b"))), "{told}");
+    // A mistyped id is no record of an erasure.
+    let told = destroy(&vault, &args("nobody"), DateTime::UNIX_EPOCH).unwrap();
+    assert!(told.starts_with("there was no key") && !told.contains("destroyed"), "{told}");
 }
 
 #[test]
