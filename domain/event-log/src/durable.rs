@@ -30,11 +30,11 @@ pub fn write(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
     write_through(path, &PathBuf::from(beside), bytes, access)
 }
 
-/// [`write`] with a name of one's own for the file beside, which must lie in the same folder: for folders that several
-/// processes share. What an earlier attempt left under that name is removed.
+/// [`write()`] with a name of one's own for the file beside, which must lie in the same folder: for folders that
+/// several processes share. What an earlier attempt left under that name is removed.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_through(path: &Path, beside: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
     let written = fill(beside, bytes, access).and_then(|()| put_in_place(beside, path));
     if written.is_err() {
