@@ -13,6 +13,7 @@ mod validate;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use event_log::eventstore::PARAMETERS;
 use figment::Figment;
 use figment::error::Kind;
 use reqwest::Url;
@@ -33,23 +34,6 @@ pub use self::validate::{Warning, is_node_name};
 pub const DEFAULT_TOML: &str = include_str!("../config.default.toml");
 
 const MASK: &str = "***";
-/// The parameters of a connection string that hold no secret.
-const PARAMETERS_SHOWN: [&str; 13] = [
-    "tls",
-    "tlsVerifyCert",
-    "tlsCaFile",
-    "userCertFile",
-    "userKeyFile",
-    "nodePreference",
-    "connectionName",
-    "maxDiscoverAttempts",
-    "discoveryInterval",
-    "gossipTimeout",
-    "keepAliveInterval",
-    "keepAliveTimeout",
-    "defaultDeadline",
-];
-
 /// The whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -181,7 +165,7 @@ fn mask_connection(raw: &str) -> String {
 fn is_shown(pair: &str) -> bool {
     let Some((name, value)) = pair.split_once('=') else { return pair.is_empty() };
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_' | '~' | '/' | '%' | '+');
-    PARAMETERS_SHOWN.iter().any(|known| known.eq_ignore_ascii_case(name)) && value.chars().all(is_plain)
+    PARAMETERS.iter().any(|known| known.eq_ignore_ascii_case(name)) && value.chars().all(is_plain)
 }
 
 /// Why there is no configuration to run with.

@@ -44,6 +44,7 @@ pub use self::claims::{CopiedCommand, copied_bucket};
 pub use self::home::{CopyState, CopyTotals};
 pub use self::log::EventStoreLog;
 pub use self::options::{EventStoreOptions, EventStoreStats, LogHealth};
+pub use self::settings::PARAMETERS;
 
 mod append;
 mod claims;

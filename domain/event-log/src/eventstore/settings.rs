@@ -13,8 +13,9 @@ const DISCOVERY_INTERVAL_MS: u64 = 100;
 /// Time that a node has to say who leads, unless the connection string says otherwise.
 const GOSSIP_TIMEOUT_MAX: Duration = Duration::from_secs(3);
 const GOSSIP_TIMEOUT_MIN: Duration = Duration::from_millis(250);
-/// The parameters that the client (4.0) understands, in whatever case. It passes by any other one.
-const PARAMETERS: [&str; 13] = [
+/// The parameters of a connection string that the client (4.0) understands, in whatever case. It passes by any other
+/// one. None of them holds a secret: paths, numbers and names.
+pub const PARAMETERS: [&str; 13] = [
     "tls",
     "tlsVerifyCert",
     "tlsCaFile",
