@@ -10,6 +10,7 @@ pub mod demo;
 pub mod export;
 pub mod import;
 pub mod init;
+pub mod output;
 pub mod partner;
 pub mod path_error;
 pub mod rebuild;
@@ -138,7 +139,7 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
             let sdl = if args.partner { crate::partner::schema::sdl() } else { graphql::sdl() };
             std::io::stdout().lock().write_all(sdl.as_bytes())?;
         }
-        Command::Config => return config::run(&config),
+        Command::Config => return config::run(global, &config),
         Command::Version(args) => version::run(&args)?,
         Command::Deadline(args) => deadline::run(&args)?,
         Command::Token(args) => token::run(global, &config, &args)?,

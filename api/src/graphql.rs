@@ -11,6 +11,7 @@ pub mod error_code;
 pub mod history;
 pub mod inputs;
 pub mod lists;
+pub mod money;
 pub mod mutation;
 pub mod observe;
 pub mod query;

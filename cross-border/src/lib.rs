@@ -6,7 +6,6 @@
 //! Architecture invariant: the log is the outbox. [`council`] appends what is to be told, [`delivery`] reads it from
 //! there and appends what became of it; nothing is handed over in memory.
 
-mod chain;
 pub mod council;
 pub mod delivery;
 pub mod evidence;

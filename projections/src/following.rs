@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use domain::envelope::{Position, RecordedEvent};
+use event_log::causes::with_causes;
 use event_log::port::{Page, ReadError};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
@@ -99,7 +100,7 @@ impl Stuck {
     /// A failure with its causes.
     #[must_use]
     pub fn by(failure: &dyn Error, passes: bool, position: Option<Position>) -> Self {
-        Self { passes, position, fault: None, reason: chain(failure) }
+        Self { passes, position, fault: None, reason: with_causes(failure) }
     }
 
     /// A log that could not be read while events were taken in.
@@ -110,7 +111,7 @@ impl Stuck {
             Unread::Damaged { position, .. } => (false, Some(position), None),
             Unread::Fault { code } => (false, None, Some(code)),
         };
-        Self { passes, position, fault, reason: chain(failure) }
+        Self { passes, position, fault, reason: with_causes(failure) }
     }
 }
 
@@ -278,11 +279,11 @@ impl<F: Follows> Worker<F> {
 
     fn unread(&mut self, failure: &ReadError) -> Then {
         match Unread::of(failure) {
-            Unread::Again => self.again(&chain(failure)),
+            Unread::Again => self.again(&with_causes(failure)),
             Unread::Damaged { position, what } => {
                 Then::Halt { position, reason: format!("the event is damaged: {what}") }
             }
-            Unread::Fault { code } => Then::Fault { code, reason: chain(failure) },
+            Unread::Fault { code } => Then::Fault { code, reason: with_causes(failure) },
         }
     }
 
@@ -308,18 +309,6 @@ impl<F: Follows> Worker<F> {
             info!("{} can be brought up to date again, after {seconds} s and {tries} tries that failed", F::WHAT);
         }
     }
-}
-
-/// An error with what caused it.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -144,24 +144,31 @@ fn put_under(double: &DoubleProcess, file: &[u8]) {
 
 /// Asks `/readyz` until its status is this one and its condition `log` has these words in it.
 async fn log_told(server: &TestServer, status: u16, words: &str) {
+    told(server, status, ("log", words)).await;
+}
+
+async fn told(server: &TestServer, status: u16, (condition, words): (&str, &str)) {
     let asking = async {
         loop {
             let answer = server.http().get(format!("{}/readyz", server.admin_url())).send().await.unwrap();
             let found = answer.status().as_u16();
             let report: Value = answer.json().await.unwrap();
-            let told = report["conditions"]["log"].as_str().unwrap();
+            let told = report["conditions"][condition].as_str().unwrap();
             if found == status && told.contains(words) {
                 return;
             }
             tokio::time::sleep(AGAIN).await;
         }
     };
-    tokio::time::timeout(PATIENCE, asking).await.unwrap_or_else(|_late| panic!("not in time: {status} {words}"));
+    tokio::time::timeout(PATIENCE, asking)
+        .await
+        .unwrap_or_else(|_late| panic!("not in time: {status} {condition} {words}"));
 }
 
 /// A command, a query, and whatever a partner and a reader of files ask for are refused with the code, and nothing is
 /// appended.
 async fn assert_barred(server: &TestServer, fault: &str) {
+    told(server, 503, ("accepting", "nothing is served")).await;
     let token = server.token(&[Role::IntakeClerk, Role::Dispatcher], BUREAU);
     let before = server.double().unwrap().stats().events;
     let command = json!({"query": REGISTER, "variables": {"input": filing("BARRED-1", "要求退款")}});

@@ -1,14 +1,16 @@
 //! `baycase config`: the configuration in force, and what in it `baycase serve` refuses.
 
-use std::error::Error as _;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
+use event_log::causes::with_causes;
 use event_log::vault::MasterKey;
 use secrecy::ExposeSecret as _;
 
-use super::Failure;
+use super::{Failure, Global};
 use crate::config::{Config, ConfigError, Environment};
+use crate::data_dir::DataDir;
 
 /// Prints every value, secrets masked.
 ///
@@ -17,13 +19,13 @@ use crate::config::{Config, ConfigError, Environment};
 ///
 /// # Errors
 /// There is nobody to print to.
-pub fn run(config: &Config) -> Result<ExitCode, Failure> {
+pub fn run(global: &Global, config: &Config) -> Result<ExitCode, Failure> {
     let mut refused = config.refused();
-    refused.extend(master_key(config, &Environment::of_process()?));
+    refused.extend(master_key(&global.data, config, &Environment::of_process()?));
     let text = marked(&config.to_masked_toml()?, &refused);
     std::io::stdout().lock().write_all(text.as_bytes())?;
     for error in &refused {
-        eprintln!("error: {}", told(error));
+        eprintln!("error: {}", with_causes(error));
     }
     if !refused.is_empty() {
         eprintln!("`baycase serve` does not start with this configuration: {} of it is refused", refused.len());
@@ -36,9 +38,9 @@ pub fn run(config: &Config) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is wrong with the master key that the environment or the configuration names, as a server finds out when it
-/// opens the vault. The key itself is never told.
-fn master_key(config: &Config, environment: &Environment) -> Option<ConfigError> {
+/// What is wrong with the master key of the environment, the configuration or the data folder, in that order, as a
+/// server finds out when it opens the vault. The key itself is never told; that there is none yet, `init` tells.
+fn master_key(data: &Path, config: &Config, environment: &Environment) -> Option<ConfigError> {
     if let Some(value) = environment.master_key() {
         let error = MasterKey::from_env_value(value.expose_secret()).err()?;
         return Some(ConfigError::Invalid {
@@ -47,9 +49,14 @@ fn master_key(config: &Config, environment: &Environment) -> Option<ConfigError>
             reason: format!("cannot be used: {error}"),
         });
     }
-    let path = config.vault.master_key_file.as_deref()?;
-    let error = MasterKey::from_file(path).err()?;
-    Some(config.unusable("vault.master_key_file", path, error))
+    if let Some(path) = config.vault.master_key_file.as_deref() {
+        let error = MasterKey::from_file(path).err()?;
+        return Some(config.unusable("vault.master_key_file", path, error));
+    }
+    let path = DataDir::new(data).master_key_path();
+    let error = if path.exists() { MasterKey::from_file(&path).err() } else { None }?;
+    let (key, place) = ("vault.master_key_file".to_owned(), "the data folder".to_owned());
+    Some(ConfigError::Unusable { key, place, path, source: error.into() })
 }
 
 /// Refuses a configuration that a server does not start with, and tells on stderr what only looks like a mistake: for
@@ -92,19 +99,7 @@ fn marked(toml: &str, refused: &[ConfigError]) -> String {
 }
 
 fn comment(error: &ConfigError) -> String {
-    format!("# refused: {}\n", told(error).replace(['\n', '\r'], " "))
-}
-
-/// An error with what led to it.
-fn told(error: &ConfigError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
+    format!("# refused: {}\n", with_causes(error).replace(['\n', '\r'], " "))
 }
 
 #[cfg(test)]
@@ -133,9 +128,14 @@ mod tests {
     #[test]
     fn a_master_key_that_a_server_cannot_use_is_refused_without_being_told() {
         let (none, mut config) = (Environment::default(), Config::default());
-        assert!(master_key(&config, &none).is_none(), "the folder may hold one");
+        let data = tempfile::tempdir().unwrap();
+        let master_key = |config: &Config, environment: &Environment| master_key(data.path(), config, environment);
+        assert!(master_key(&config, &none).is_none(), "there is none yet");
+        std::fs::write(DataDir::new(data.path()).master_key_path(), "hunter2").unwrap();
+        let refused = with_causes(&master_key(&config, &none).unwrap());
+        assert!(refused.contains("the data folder") && !refused.contains("hunter2"), "{refused}");
         let bad = Environment::from_pairs([("BAYCASE_MASTER_KEY", "hunter2")]);
-        let refused = told(&master_key(&config, &bad).unwrap());
+        let refused = with_causes(&master_key(&config, &bad).unwrap());
         assert!(refused.contains("BAYCASE_MASTER_KEY") && !refused.contains("hunter2"), "{refused}");
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("master.key");

@@ -8,6 +8,7 @@ mod bookmark;
 mod checkpoint;
 mod cluster;
 mod compare;
+mod digests;
 mod error;
 mod listed;
 mod patience;

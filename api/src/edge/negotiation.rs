@@ -86,11 +86,12 @@ pub fn acceptable(headers: &HeaderMap) -> Acceptable {
     offers.settle()
 }
 
-/// Whether the body is `application/json`, with no charset or with UTF-8.
+/// Whether the body is `application/json`, with no charset or with UTF-8. Said twice, it is said by nobody: whoever
+/// stands before this server may have believed the other one.
 pub fn is_json(headers: &HeaderMap) -> bool {
-    let Some(raw) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
-        return false;
-    };
+    let mut said = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(only), None) = (said.next(), said.next()) else { return false };
+    let Ok(raw) = only.to_str() else { return false };
     let mut parts = raw.split(';');
     let essence = parts.next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/json") && parts.all(is_utf8_or_no_charset)

@@ -19,7 +19,7 @@ use super::office::{DAY, MINUTE, day_start, local_day, moment};
 use super::people::{self, Purchase};
 use super::{GenerateError, Plan};
 use crate::commands::Failure;
-use crate::graphql::mutation::item_number;
+use crate::graphql::mutation::filing::item_number;
 
 /// Filings whose people are sealed at a time: their keys are made durable together.
 const SEALED_TOGETHER: usize = 2_048;

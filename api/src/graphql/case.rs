@@ -1,181 +1,30 @@
 //! A case as it is, or as it was on a day, or as it was known then.
 
-use std::sync::Arc;
-
-use async_graphql::{Context, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Object};
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::clock::{Basis, trace};
+use domain::complaint;
 use domain::complaint::state::RunningClock;
-use domain::complaint::{self, Complaint, ComplaintEvent};
-use domain::day::{day_end, local_day};
-use domain::decider::{Decider, Happened};
-use domain::envelope::RecordedEvent;
-use domain::filing::Filing;
-use domain::id::{ComplaintId, FilingId, UnitId};
-use domain::money;
-use domain::privacy::Sealed;
+use domain::day::local_day;
+use domain::id::UnitId;
 use domain::region::RegionTable;
-use event_log::execute::{self, load};
-use event_log::port::READ_EVENTS_MAX;
-use event_log::vault::Opened;
 use projections::CaseRow;
 use uuid::Uuid;
 
+pub use self::folded::{Folded, Glance};
+pub use self::people::{Complainant, Respondent};
 use super::authority::{Read, authority};
 use super::clock::{Clock, TraceLine};
-use super::enums::{Action, Category, Channel, Currency, Outcome, Stage};
+use super::enums::{Action, Category, Channel, Outcome, Stage};
 use super::error::{ApiError, Field};
 use super::history::{HistoryConnection, history};
-use super::scalars::{Date, MinorUnits, Position, Revision};
+use super::money::Money;
+use super::scalars::{Date, Position, Revision};
 use super::unit::Unit;
 use crate::app::App;
 
-/// An amount with its currency; never converted.
-#[derive(Debug, Clone, Copy, SimpleObject)]
-pub struct Money {
-    /// Whole minor units as text: "129900" is 1,299.00.
-    pub minor_units: MinorUnits,
-    pub currency: Currency,
-}
-
-impl From<money::Money> for Money {
-    fn from(money: money::Money) -> Self {
-        Self { minor_units: MinorUnits(money.minor()), currency: money.currency().into() }
-    }
-}
-
-/// An amount to be recorded.
-#[derive(Debug, Clone, Copy, InputObject)]
-pub struct MoneyInput {
-    /// Whole minor units as text: "129900" is 1,299.00.
-    pub minor_units: MinorUnits,
-    pub currency: Currency,
-}
-
-impl TryFrom<MoneyInput> for money::Money {
-    type Error = ApiError;
-    fn try_from(input: MoneyInput) -> Result<Self, ApiError> {
-        Self::new(input.minor_units.0, input.currency.into()).map_err(ApiError::invalid)
-    }
-}
-
-/// The business complained of (被投诉人).
-#[derive(Debug, Clone, SimpleObject)]
-pub struct Respondent {
-    pub name: String,
-    /// Unified social credit code.
-    pub credit_code: Option<String>,
-    pub address: Option<String>,
-}
-
-/// The person who filed, opened from the seal; null fields were erased.
-#[derive(Debug, Clone, SimpleObject)]
-pub struct Complainant {
-    pub name: Option<String>,
-    pub phone: Option<String>,
-    pub address: Option<String>,
-    pub consents_to_disclosure: bool,
-    pub consents_to_delegation: bool,
-}
-
-/// The moment a case is looked at from.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Glance {
-    /// Only what happened by the end of this local day.
-    pub as_of: Option<NaiveDate>,
-    /// Only what was recorded by the end of this local day.
-    pub as_known_at: Option<NaiveDate>,
-    /// Only what was recorded up to this position.
-    pub as_known_at_position: Option<domain::envelope::Position>,
-}
-
-/// Every event of a case's stream.
-async fn stream_of(app: &App, id: ComplaintId) -> Result<Vec<RecordedEvent>, ApiError> {
-    let mut events: Vec<RecordedEvent> = Vec::new();
-    loop {
-        let after = events.last().map(|event| event.revision);
-        let page = app.log.read_stream(&id.stream(), after, READ_EVENTS_MAX).await?;
-        if page.is_empty() {
-            return Ok(events);
-        }
-        events.extend(page);
-    }
-}
-
-impl Glance {
-    const fn is_now(&self) -> bool {
-        self.as_of.is_none() && self.as_known_at.is_none() && self.as_known_at_position.is_none()
-    }
-
-    fn shows(&self, event: &RecordedEvent) -> bool {
-        self.as_of.is_none_or(|day| event.occurred_at < day_end(day))
-            && self.as_known_at.is_none_or(|day| event.recorded_at < day_end(day))
-            && self.as_known_at_position.is_none_or(|position| event.position <= position)
-    }
-}
-
-/// A case folded from its events.
-#[derive(Debug, Clone)]
-pub struct Folded {
-    pub id: ComplaintId,
-    pub case: complaint::Case,
-    pub events: Arc<Vec<RecordedEvent>>,
-    pub revision: domain::envelope::Revision,
-    pub position: domain::envelope::Position,
-    pub closed_at: Option<DateTime<Utc>>,
-    pub facts: Option<Sealed>,
-}
-
-impl Folded {
-    /// Reads a case from the log; `None` when nothing of it shows at that moment.
-    ///
-    /// # Errors
-    /// The log cannot be read.
-    pub async fn read(app: &App, id: ComplaintId, glance: Glance) -> Result<Option<Self>, ApiError> {
-        let events = stream_of(app, id).await?;
-        Self::fold(id, events.into_iter().filter(|event| glance.shows(event)).collect())
-    }
-
-    /// Reads a case that the caller may see, straight from the log, so that nobody waits for a read model; `None` when
-    /// nothing of it shows at that moment.
-    ///
-    /// # Errors
-    /// `NOT_FOUND`, the same whether the case exists elsewhere or not at all; `FORBIDDEN` for a role that reads no cases.
-    pub async fn visible(ctx: &Context<'_>, id: ComplaintId, glance: Glance) -> Result<Option<Self>, ApiError> {
-        let app = ctx.data_unchecked::<App>();
-        let authority = authority(ctx)?;
-        authority.may_read(Read::Cases)?;
-        let events = stream_of(app, id).await?;
-        // Who has the case now decides who sees it, whatever moment is asked for.
-        let now = Self::fold(id, events)?.ok_or_else(|| ApiError::not_found("case"))?;
-        if !authority.sees_unit(&now.case.custody, &app.models)? {
-            return Err(ApiError::not_found("case"));
-        }
-        if glance.is_now() {
-            return Ok(Some(now));
-        }
-        Self::fold(id, now.events.iter().filter(|event| glance.shows(event)).cloned().collect())
-    }
-
-    fn fold(id: ComplaintId, events: Vec<RecordedEvent>) -> Result<Option<Self>, ApiError> {
-        let mut state = Complaint::initial();
-        let mut closed_at = None;
-        let mut facts = None;
-        for event in &events {
-            let happened: Happened<ComplaintEvent> = execute::read(event)?;
-            match &happened.event {
-                ComplaintEvent::Closed(_) => closed_at = Some(happened.at),
-                ComplaintEvent::Reopened(_) => closed_at = None,
-                ComplaintEvent::Registered(registered) => facts.clone_from(&registered.facts),
-                _ => {}
-            }
-            state = Complaint::evolve(state, &happened);
-        }
-        let (Complaint::Registered(case), Some(last)) = (state, events.last()) else { return Ok(None) };
-        let (revision, position) = (last.revision, last.position);
-        Ok(Some(Self { id, case: *case, events: Arc::new(events), revision, position, closed_at, facts }))
-    }
-}
+mod folded;
+mod people;
 
 /// One complaint (投诉).
 #[derive(Debug, Clone)]
@@ -362,7 +211,7 @@ impl Case {
 
     /// The person who filed, for those who handle the case.
     async fn complainant(&self, ctx: &Context<'_>) -> Field<Complainant> {
-        complainant(ctx, self.folded.case.filing).await.map_err(Into::into).transpose()
+        people::complainant(ctx, self.folded.case.filing).await.map_err(Into::into).transpose()
     }
 
     /// Every event of the case, oldest first.
@@ -407,38 +256,9 @@ impl Case {
         // What a complaint says names people: it is for those who may read cases, not for dashboards.
         authority(ctx)?.may_read(Read::Cases)?;
         match &self.folded.facts {
-            Some(sealed) => open(ctx, sealed, "facts").await,
+            Some(sealed) => people::open(ctx, sealed, "facts").await,
             None => Ok(None),
         }
-    }
-}
-
-async fn complainant(ctx: &Context<'_>, filing: FilingId) -> Result<Option<Complainant>, ApiError> {
-    authority(ctx)?.may_read(Read::PersonalData)?;
-    let app = ctx.data_unchecked::<App>();
-    let loaded = load::<Filing>(app.log.as_ref(), &filing.stream(), None).await?;
-    let Filing::Received(received, ..) = loaded.state else { return Ok(None) };
-    let Some(person) = received.complainant else { return Ok(None) };
-    let address = match &person.address {
-        Some(sealed) => open(ctx, sealed, "address").await?,
-        None => None,
-    };
-    Ok(Some(Complainant {
-        name: open(ctx, &person.name, "name").await?,
-        phone: open(ctx, &person.phone, "phone").await?,
-        address,
-        consents_to_disclosure: person.consents_to_disclosure,
-        consents_to_delegation: person.consents_to_delegation,
-    }))
-}
-
-async fn open(ctx: &Context<'_>, sealed: &Sealed, purpose: &'static str) -> Result<Option<String>, ApiError> {
-    let vault = Arc::clone(&ctx.data_unchecked::<App>().vault);
-    let sealed = sealed.clone();
-    let opened = tokio::task::spawn_blocking(move || vault.open_sealed(sealed.subject, purpose, &sealed)).await;
-    match opened.map_err(|error| ApiError::internal(&error))?? {
-        Opened::Plain(text) => Ok(Some(text)),
-        Opened::Erased => Ok(None),
     }
 }
 

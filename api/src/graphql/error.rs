@@ -7,6 +7,7 @@ use domain::complaint::Rejection;
 use domain::filing::FilingRejection;
 use domain::org::UnitRejection;
 use domain::wire::WireError;
+use event_log::causes::with_causes;
 use event_log::execute::{ExecuteError, LoadError};
 use event_log::port::{AppendError, LogFault, ReadError};
 use projections::QueryError;
@@ -132,14 +133,7 @@ impl ApiError {
     /// Our own fault: the cause is logged once, here, and never sent.
     #[must_use]
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
-        let mut chain = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            chain.push_str(": ");
-            chain.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        tracing::error!(error.chain = %chain, "A request failed for a reason of our own");
+        tracing::error!(error.chain = %with_causes(error), "A request failed for a reason of our own");
         Self::new(Code::Internal, "an error of ours; the request id leads to its cause")
     }
 

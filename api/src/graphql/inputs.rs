@@ -28,12 +28,13 @@ use domain::complaint::urge::Urge;
 use domain::complaint::withdraw::Withdraw;
 use uuid::Uuid;
 
-use super::case::{MoneyInput, unit_id};
+use super::case::unit_id;
 use super::enums::{
     Category, Channel, ItemKind, Manner, Mode, NoteKind, NoticeSubject, Outcome, Party, RefusalGround,
     RegistrationSettlement, Remedy, ReturnReason, Route, SessionResult, StopReason, TerminationGround, UnitKind,
 };
 use super::error::{ApiError, Code};
+use super::money::MoneyInput;
 use super::scalars::Revision;
 
 /// What every act on a case says.
@@ -220,7 +221,8 @@ act_inputs! {
     UrgeCaseInput { note: String, } => |input| Act::Urge(Urge { note: input.note.into() });
 }
 
-/// The business complained of.
+/// The business complained of. It is stored in clear: with an identity, card or mobile number of a person in it, the
+/// filing is refused.
 #[derive(Debug, Clone, InputObject)]
 pub struct RespondentInput {
     pub name: String,

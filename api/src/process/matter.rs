@@ -1,6 +1,5 @@
 //! One matter of a filing on its way: it becomes a complaint, or it is noted that it led to none.
 
-use std::error::Error;
 use std::sync::Arc;
 
 use domain::complaint::register::Register;
@@ -12,6 +11,7 @@ use domain::filing::{
     registration,
 };
 use domain::id::{CommandId, ComplaintId};
+use event_log::causes::with_causes;
 use event_log::digest::command_digest;
 use event_log::execute::{self, Done, ExecuteError, Issue, execute};
 use event_log::port::{AppendError, CommandRef, ReadError};
@@ -79,8 +79,8 @@ impl<'a> Matter<'a> {
                     filing.id = %self.received.filing,
                     filing.item = self.item.item,
                     obstacle = %obstacle,
-                    error = %chain(error),
-                    error.noting = %chain(&noting),
+                    error = %with_causes(error),
+                    error.noting = %with_causes(&noting),
                     "A matter of a filing led to no complaint, and that cannot be noted"
                 );
                 return Ok((found, None));
@@ -92,7 +92,7 @@ impl<'a> Matter<'a> {
                 filing.id = %self.received.filing,
                 filing.item = self.item.item,
                 obstacle = %obstacle,
-                error = %chain(error),
+                error = %with_causes(error),
                 "A matter of a filing led to no complaint: `unregisteredMatters` lists it"
             );
         }
@@ -166,21 +166,6 @@ fn is_retry(event: &RecordedEvent, item: u16) -> bool {
     matches!(read, Ok(FilingEvent::RegistrationRetried(retried)) if retried.item == item)
 }
 
-/// An error with its causes. Some say what their cause says; that is told once.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let said = cause.to_string();
-        if !text.ends_with(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        next = cause.source();
-    }
-    text
-}
-
 /// Why a complaint cannot be registered however often it is asked; `None` for what may pass.
 pub(super) fn obstacle(error: &ExecuteError<Rejection>) -> Option<RegistrationObstacle> {
     match error {
@@ -243,8 +228,8 @@ mod tests {
     #[test]
     fn an_error_is_told_with_its_causes_and_nothing_twice() {
         let rejected: ExecuteError<Rejection> = ExecuteError::Rejected(Rejection::CreditCode);
-        assert_eq!(chain(&rejected), Rejection::CreditCode.to_string());
+        assert_eq!(with_causes(&rejected), Rejection::CreditCode.to_string());
         let full: ExecuteError<Rejection> = ExecuteError::Append(AppendError::DiskFull);
-        assert_eq!(chain(&full), "the log refused the append: the log cannot be written: its disk is full");
+        assert_eq!(with_causes(&full), "the log refused the append: the log cannot be written: its disk is full");
     }
 }

@@ -1,9 +1,9 @@
 //! What a partner is told when something of it is not taken: a code of the closed list, and words that name no content.
 
+use event_log::causes::with_causes;
 use event_log::vault::VaultError;
 
 use super::{Council, CouncilError};
-use crate::chain::chain;
 use crate::exchange::{Digest, MessageError, Refusal, RefusalCode, SegmentError};
 use crate::partner::PartnerId;
 use crate::referral::Rejection;
@@ -46,11 +46,11 @@ pub fn of_council(error: &CouncilError) -> Refusal {
         CouncilError::NotFound { .. } => Refusal::new(RefusalCode::UnknownReferral, error.to_string()),
         CouncilError::Erased | CouncilError::Vault(VaultError::Destroyed { .. }) => erased(),
         error if error.is_retryable() => {
-            tracing::warn!(error = %chain(error), "Something of a partner could not be taken now");
+            tracing::warn!(error = %with_causes(error), "Something of a partner could not be taken now");
             Refusal::new(RefusalCode::Unavailable, "this cannot be taken now; try again later")
         }
         error => {
-            tracing::error!(error = %chain(error), "Something of a partner could not be taken");
+            tracing::error!(error = %with_causes(error), "Something of a partner could not be taken");
             Refusal::new(RefusalCode::Internal, "an error here; try again later")
         }
     }

@@ -9,12 +9,12 @@ mod nudge;
 
 use chrono::NaiveDate;
 use domain::day::local_day;
+use event_log::causes::with_causes;
 use event_log::execute::Issue;
 
 use self::nudge::{Nudge, is_working_time};
 use super::receipts::system;
 use super::{Caller, Council, CouncilError, SYSTEM_ACTOR, own_command};
-use crate::chain::chain;
 use crate::delivery::DeliveryState;
 use crate::exchange::MessageKind;
 use crate::exchange::body::{Recall, Reminder};
@@ -186,7 +186,7 @@ fn count(failed: &mut u32, done: &mut u32, referral: &ReferralId, result: Result
         Ok(false) => {}
         Err(error) => {
             *failed = failed.saturating_add(1);
-            let error = chain(&error);
+            let error = with_causes(&error);
             tracing::error!(referral.id = %referral, error, "What is due for referral `{referral}` could not be done");
         }
     }

@@ -8,12 +8,12 @@
 
 use chrono::{DateTime, Utc};
 use domain::envelope::{Position, Revision};
+use event_log::causes::with_causes;
 use event_log::execute::{Done, Loaded, load};
 use event_log::port::CommandRef;
 
 use super::receipts::system;
 use super::{Caller, Council, CouncilError, own_command};
-use crate::chain::chain;
 use crate::delivery::Delivery;
 use crate::exchange::{DeliveryId, Side};
 use crate::index::OutboxRow;
@@ -41,7 +41,7 @@ impl Council {
         let act = Act::WithdrawConsent(WithdrawConsent {});
         let done = self.act(id, command, caller, read, at, act).await?;
         if let Err(error) = Box::pin(self.withhold(id)).await {
-            let error = chain(&error);
+            let error = with_causes(&error);
             tracing::warn!(referral.id = %id, error, "Whether referral `{id}` is withheld is seen to by the next sweep");
         }
         Ok(done)

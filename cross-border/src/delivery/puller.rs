@@ -15,6 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use event_log::causes::with_causes;
 use thiserror::Error;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
@@ -26,7 +27,6 @@ use super::client::answer::PulledMessage;
 use super::client::{CallError, ClientError, PartnerClient, Signer};
 use super::resolver::{Lookup, SystemLookup};
 use super::worker::{WorkerOptions, journal};
-use crate::chain::chain;
 use crate::council::Council;
 use crate::exchange::{Refusal, RefusalCode, SignedMessage, SignedReceipt};
 use crate::index::IndexError;
@@ -163,7 +163,7 @@ impl Source {
                 poll_every
             }
             Err(error) => {
-                tracing::warn!(partner = %partner, error = %chain(&error), "Fetching from `{partner}` failed");
+                tracing::warn!(partner = %partner, error = %with_causes(&error), "Fetching from `{partner}` failed");
                 match error {
                     PullError::Call(CallError { retry_after: Some(asked), .. }) => {
                         poll_every.max(self.backoff.bounded(asked))

@@ -28,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use event_log::causes::with_causes;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -41,7 +42,6 @@ use super::backoff::Backoff;
 use super::client::{CallError, ClientError, ClientOptions, Identity, PartnerClient};
 use super::resolver::{Lookup, SystemLookup};
 use super::{DETAIL_CHARS_MAX, HOLDER_CHARS_MAX};
-use crate::chain::chain;
 use crate::council::Council;
 use crate::partner::PartnerId;
 use crate::peer::Transport;
@@ -217,7 +217,7 @@ impl Worker {
         let due = match self.due(now).await {
             Ok(due) => due,
             Err(error) => {
-                tracing::error!(error = %chain(&error), "The index cannot say which deliveries are due");
+                tracing::error!(error = %with_causes(&error), "The index cannot say which deliveries are due");
                 return None;
             }
         };
@@ -296,7 +296,7 @@ impl Worker {
     async fn alarm(&self) {
         for told in [stranded::strand(&self.terms).await, alarm::alarm(&self.terms).await] {
             if let Err(error) = told {
-                tracing::error!(error = %chain(&error), "Deliveries that were given up could not be looked for");
+                tracing::error!(error = %with_causes(&error), "Deliveries that were given up could not be looked for");
             }
         }
     }

@@ -4,6 +4,7 @@
 //! writer had read; there is no update, no delete and no "any revision".
 
 pub mod blocking;
+pub mod causes;
 pub mod contract;
 pub mod copy;
 pub mod digest;

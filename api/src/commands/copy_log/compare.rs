@@ -1,20 +1,17 @@
 //! Comparing both ends of a copy, stream by stream.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{fs, io};
 
 use domain::envelope::{Position, RecordedEvent, Revision};
 use domain::id::StreamId;
 use event_log::blocking::BlockingReader;
-use event_log::copy::{Batch, Comparison, Difference, Ledger, Side, StreamSum};
-use event_log::digest::{event_digest, hex};
-use event_log::durable;
+use event_log::copy::{Batch, Comparison, Difference, Ledger, Side};
+use event_log::digest::event_digest;
 use event_log::eventstore::EventStoreLog;
 use event_log::port::ReadError;
 use event_log::sqlite::LogReader;
-use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
@@ -22,6 +19,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::cluster::{self, Fed};
+use super::digests::write_digests;
 use super::error::CopyError;
 use super::listed::{self, ListCheck};
 use super::{Manner, READ_EVENTS, READER, To};
@@ -186,65 +184,6 @@ fn locked(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
     ledger.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A line of the file of digests.
-#[derive(Serialize)]
-struct DigestLine<'a> {
-    stream: &'a str,
-    events: u64,
-    digest: String,
-}
-
-/// The place of the file of digests, tried before anything is copied: hours later is too late to find that nothing can
-/// be written there. What was made for it goes at the end, whatever the end is.
-#[derive(Debug)]
-pub(super) struct DigestsPlace(PathBuf);
-
-impl DigestsPlace {
-    /// Tries to write beside `path`, where there is to be a file of digests at all.
-    ///
-    /// # Errors
-    /// Nothing can be written there, or it is a folder.
-    pub(super) fn prepare(path: Option<&Path>) -> Result<Option<Self>, CopyError> {
-        let Some(path) = path else { return Ok(None) };
-        let failed = |source| CopyError::Digests { path: path.to_owned(), source };
-        if path.is_dir() {
-            return Err(failed(io::Error::from(io::ErrorKind::IsADirectory)));
-        }
-        let beside = beside(path);
-        File::create(&beside).map_err(failed)?;
-        Ok(Some(Self(beside)))
-    }
-}
-
-impl Drop for DigestsPlace {
-    fn drop(&mut self) {
-        // Best effort: it has its name by now, or is written anew by the next run.
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
-/// Where a file is written until it is whole.
-fn beside(path: &Path) -> PathBuf {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    beside.into()
-}
-
-/// Written beside and moved into place: the file is whole or not there.
-fn write_digests(ledger: &Ledger, path: &Path) -> Result<(), CopyError> {
-    let failed = |source| CopyError::Output { path: path.to_owned(), source };
-    let beside = beside(path);
-    let mut out = BufWriter::new(File::create(&beside).map_err(failed)?);
-    let mut line = |sum: StreamSum| -> io::Result<()> {
-        let digest = hex(&sum.digest);
-        serde_json::to_writer(&mut out, &DigestLine { stream: &sum.stream, events: sum.events, digest })?;
-        out.write_all(b"\n")
-    };
-    ledger.sums(Side::Source, &mut line)?.map_err(failed)?;
-    let written = out.into_inner().map(drop).map_err(io::IntoInnerError::into_error);
-    written.and_then(|()| durable::put_in_place(&beside, path)).map_err(failed)
-}
-
 /// Where the streams begin to differ that have other events on each side. What cannot be read now is left open: the
 /// difference stands without it.
 async fn first_differences(ends: &Ends<'_>, differences: &[Difference]) -> Result<Vec<Option<Revision>>, CopyError> {
@@ -313,33 +252,5 @@ mod tests {
         let mut find = move |which| first_difference(&mut one, &mut other, &scene.stream(which)).unwrap();
         let found = spawn_blocking(move || ["a", "b", "c"].map(&mut find)).await.unwrap();
         assert_eq!(found, [Revision::new(2), Revision::new(2), Revision::FIRST]);
-    }
-
-    #[test]
-    fn digests_are_written_by_stream() {
-        let folder = tempfile::tempdir().unwrap();
-        let ledger = Ledger::create(&folder.path().join(TABLE)).unwrap();
-        let path = folder.path().join("digests.ndjson");
-        write_digests(&ledger, &path).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "");
-        let refused = write_digests(&ledger, &folder.path().join("no/such/folder")).unwrap_err();
-        assert!(matches!(refused, CopyError::Output { .. }), "{refused}");
-    }
-
-    #[test]
-    fn where_digests_cannot_be_written_is_known_before_and_nothing_is_left_of_the_trial() {
-        let folder = tempfile::tempdir().unwrap();
-        assert!(DigestsPlace::prepare(None).unwrap().is_none());
-        for wrong in [folder.path().to_owned(), folder.path().join("no/such/folder")] {
-            let refused = DigestsPlace::prepare(Some(&wrong)).unwrap_err();
-            assert!(refused.to_string().contains(&wrong.display().to_string()), "{refused}");
-        }
-        let path = folder.path().join("digests.ndjson");
-        fs::write(&path, "of an earlier run").unwrap();
-        let place = DigestsPlace::prepare(Some(&path)).unwrap();
-        assert!(beside(&path).exists());
-        drop(place);
-        assert!(!beside(&path).exists());
-        assert_eq!(fs::read_to_string(&path).unwrap(), "of an earlier run");
     }
 }

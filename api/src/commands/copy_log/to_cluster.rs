@@ -17,7 +17,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use super::checkpoint::Checkpoint;
-use super::compare::{self, DigestsPlace, Ends};
+use super::compare::{self, Ends};
+use super::digests::DigestsPlace;
 use super::error::CopyError;
 use super::report::{Ran, Report};
 use super::{CopyLogArgs, Manner, READ_EVENTS, READER, To, bookmark, cluster, listed, servers};

@@ -16,7 +16,8 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::checkpoint::Checkpoint;
-use super::compare::{self, Compared, DigestsPlace, Ends};
+use super::compare::{self, Compared, Ends};
+use super::digests::DigestsPlace;
 use super::error::CopyError;
 use super::report::{Ran, Report};
 use super::sorting::{Batch, Sorting};

@@ -8,6 +8,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use crate::commands::output::check_replaceable;
+
 /// What is wrong with a row, or with a case as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Bad {
@@ -46,6 +48,9 @@ fn describe(file: &Path, bad: &Bad) -> String {
     )
 }
 
+/// Members of a line, by which the reject file of an earlier run is known.
+const MEMBERS: [&str; 3] = ["file", "line", "reason"];
+
 /// One line of the reject file.
 #[derive(Serialize)]
 struct Rejected<'a> {
@@ -66,7 +71,7 @@ impl Rejects {
     /// Stops at the first bad row of `file`, or collects them in the file `to`, which is made anew.
     ///
     /// # Errors
-    /// The reject file cannot be made, or is `file` itself.
+    /// The reject file cannot be made, is `file` itself, or is there and no reject file.
     pub(super) fn open(file: &Path, to: Option<&Path>) -> Result<Self, RejectError> {
         let sink = match to {
             None => None,
@@ -74,7 +79,9 @@ impl Rejects {
                 if fs::canonicalize(to).is_ok_and(|to| fs::canonicalize(file).is_ok_and(|file| file == to)) {
                     return Err(RejectError::SameFile);
                 }
-                let made = File::create(to).map_err(|source| RejectError::Write { path: to.to_owned(), source })?;
+                let failed = |source| RejectError::Write { path: to.to_owned(), source };
+                check_replaceable(to, &MEMBERS).map_err(failed)?;
+                let made = File::create(to).map_err(failed)?;
                 Some((to.to_owned(), BufWriter::new(made)))
             }
         };
@@ -162,5 +169,20 @@ mod tests {
         fs::write(&file, "no\n").unwrap();
         assert!(matches!(Rejects::open(&file, Some(&file)), Err(RejectError::SameFile)));
         assert_eq!(fs::read_to_string(&file).unwrap(), "no\n");
+    }
+    #[test]
+    fn a_reject_file_of_an_earlier_run_is_made_anew_and_nothing_else_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("rejects.ndjson");
+        let mut earlier = Rejects::open(Path::new("old.csv"), Some(&to)).unwrap();
+        earlier.take(bad()).unwrap();
+        earlier.flush().unwrap();
+        Rejects::open(Path::new("old.csv"), Some(&to)).unwrap();
+        assert_eq!(fs::read_to_string(&to).unwrap(), "");
+
+        fs::write(&to, "letters of somebody").unwrap();
+        let refused = Rejects::open(Path::new("old.csv"), Some(&to)).unwrap_err();
+        assert!(matches!(refused, RejectError::Write { .. }), "{refused}");
+        assert_eq!(fs::read_to_string(&to).unwrap(), "letters of somebody");
     }
 }

@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::origin::Estranged;
 use crate::origin::bar::Bar;
+use crate::shutdown::Shutdown;
 use crate::telemetry;
 
 /// Seconds after which a client may look whether somebody has mended it.
@@ -46,6 +47,21 @@ pub(super) async fn begin(running: &Running, config: &Config, estranged: &Estran
 
 fn router(readiness: Readiness, fault: &'static str, reason: &'static str) -> Router {
     admin::health_routes::<()>(readiness).fallback(move || async move { refuse(fault, reason) })
+}
+
+/// The condition `accepting`: it holds while the bar is up, until the node is asked to stop.
+pub(super) fn watch(shutdown: &Shutdown, readiness: &Readiness, bar: &Bar) {
+    let (readiness, token, mut news) = (readiness.clone(), shutdown.token(), bar.news());
+    let tell = move |is_down: bool| {
+        let state = if is_down { Err("nothing is served".to_owned()) } else { Ok(()) };
+        readiness.set("accepting", state);
+    };
+    tell(news.borrow_and_update().is_some());
+    shutdown.spawn_named("bar-watch", async move {
+        while token.run_until_cancelled(news.changed()).await.is_some_and(|changed| changed.is_ok()) {
+            tell(news.borrow_and_update().is_some());
+        }
+    });
 }
 
 /// A layer that refuses every request while the bar is down, before anything looks at who asks and for what.

@@ -28,7 +28,7 @@ use super::rights::{Deed, Look, has_role_for, may_begin, may_do, may_look, refer
 use crate::app::App;
 use crate::graphql::authority::{Authority, authority};
 use crate::graphql::error::{ApiError, Code};
-use crate::graphql::mutation::{body_digest, command_id, issue};
+use crate::graphql::mutation::command::{body_digest, command_id, issue};
 use crate::graphql::scalars::{Position, Revision};
 
 /// Most referrals of one case to one partner.

@@ -8,7 +8,7 @@ use super::enums::{
     AgeBand, ConsentChannel, CouncilSessionResult, DataField, Language, LegalRoute, ProgressKind, RecallReason,
     ReferralOutcome, ReferralPurpose, ReturnCode, SessionForm,
 };
-use crate::graphql::case::MoneyInput;
+use crate::graphql::money::MoneyInput;
 use crate::graphql::scalars::{Date, Revision};
 
 /// What every act on a referral says.

@@ -14,8 +14,8 @@ use super::enums::{
     ReferralStepName, ScanState, SessionForm,
 };
 use super::messages::open;
-use crate::graphql::case::Money;
 use crate::graphql::error::Field;
+use crate::graphql::money::Money;
 use crate::graphql::scalars::Date;
 
 /// The consumer's separate consent, and whether it still holds.

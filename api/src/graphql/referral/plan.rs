@@ -18,8 +18,8 @@ use super::inputs::{
     ReportOutcomeInput, ReportProgressInput, RetrieveReferralInput, ReturnReferralInput, WithdrawConsentInput,
 };
 use super::rights::Deed;
-use crate::graphql::case::MoneyInput;
 use crate::graphql::error::ApiError;
+use crate::graphql::money::MoneyInput;
 
 /// What is to be done.
 #[derive(Debug)]

@@ -1,9 +1,10 @@
 //! The files that a partner has told of: fetched with their message, or later when the partner has them.
 
+use event_log::causes::with_causes;
+
 use super::super::vocabulary::FailureCode;
 use super::super::worker::announced;
 use super::{PullError, Source, may_pass};
-use crate::chain::chain;
 use crate::evidence::EVIDENCE_BYTES_MAX;
 use crate::exchange::{Digest, Message, SharedId, SignedMessage};
 
@@ -40,7 +41,7 @@ impl Source {
     pub(super) fn tell_of_missing(&self, fetched: Result<(), PullError>) {
         if let Err(error) = fetched {
             let partner = self.client.partner();
-            tracing::warn!(partner = %partner, error = %chain(&error), "Files of `{partner}` are still missing");
+            tracing::warn!(partner = %partner, error = %with_causes(&error), "Files of `{partner}` are still missing");
         }
     }
 

@@ -1,11 +1,11 @@
 //! What was given up is told again and again, until somebody re-drives it.
 
+use event_log::causes::with_causes;
 use event_log::execute::ExecuteError;
 use thiserror::Error;
 use tokio::task::JoinError;
 
 use super::{Terms, earlier, record};
-use crate::chain::chain;
 use crate::delivery::Rejection;
 use crate::index::IndexError;
 
@@ -44,7 +44,7 @@ pub(super) async fn alarm(terms: &Terms) -> Result<(), AlarmError> {
             // Delivered or re-driven meanwhile.
             Err(ExecuteError::Rejected(Rejection::NotDead)) => {}
             Err(error) => {
-                tracing::error!(delivery.id = %row.delivery, error = %chain(&error), "An alarm was not recorded")
+                tracing::error!(delivery.id = %row.delivery, error = %with_causes(&error), "An alarm was not recorded")
             }
         }
     }

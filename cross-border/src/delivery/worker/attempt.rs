@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::envelope::Position;
+use event_log::causes::with_causes;
 use event_log::execute::ExecuteError;
 
 use super::record::{self, Held, RecordError};
 use super::{Terms, evidence, journal, later};
-use crate::chain::chain;
 use crate::council::CouncilError;
 use crate::delivery::client::{CallError, PartnerClient, Signer};
 use crate::delivery::vocabulary::{DeliveredBy, FailureCode};
@@ -202,11 +202,11 @@ impl Attempt<'_> {
             Trouble::Erased => CallError::new(FailureCode::Erased),
             Trouble::NoKey => CallError::new(FailureCode::Unsigned),
             Trouble::Own(error) if error.is_retryable() => {
-                tracing::error!(delivery.id = %row.delivery, error = %chain(&error), "A delivery could not be handled");
+                tracing::error!(delivery.id = %row.delivery, error = %with_causes(&error), "A delivery could not be handled");
                 return Ended { outcome: Outcome::NotTried, position: Some(self.held.position) };
             }
             Trouble::Own(error) => {
-                tracing::error!(delivery.id = %row.delivery, error = %chain(&error), "A delivery cannot be handled");
+                tracing::error!(delivery.id = %row.delivery, error = %with_causes(&error), "A delivery cannot be handled");
                 CallError::refused(RefusalCode::Internal)
             }
         };
@@ -282,7 +282,7 @@ fn tell_of_record(row: &OutboxRow, error: &RecordError) {
             Rejection::Leased { .. } | Rejection::NotDue { .. } | Rejection::Delivered | Rejection::Dead,
         ) => tracing::debug!(delivery.id = %row.delivery, error = %error, "Another has dealt with a delivery"),
         error => {
-            tracing::error!(delivery.id = %row.delivery, error = %chain(error), "A delivery could not be recorded")
+            tracing::error!(delivery.id = %row.delivery, error = %with_causes(error), "A delivery could not be recorded")
         }
     }
 }

@@ -1,10 +1,10 @@
 //! The files that belong to a message, brought behind it.
 
 use domain::envelope::Position;
+use event_log::causes::with_causes;
 
 use super::Terms;
 use super::attempt::{Attempt, Trouble};
-use crate::chain::chain;
 use crate::council::CouncilError;
 use crate::delivery::client::{CallError, PartnerClient, Signer};
 use crate::delivery::vocabulary::FailureCode;
@@ -95,7 +95,7 @@ pub(super) async fn recorded(
     let position = match Box::pin(terms.council.record_brought(referral, digest, code)).await {
         Ok(position) => position,
         Err(error) => {
-            tracing::error!(referral.id = %referral, error = %chain(&error), "A file that was brought is not recorded");
+            tracing::error!(referral.id = %referral, error = %with_causes(&error), "A file that was brought is not recorded");
             None
         }
     };

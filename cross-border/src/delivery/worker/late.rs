@@ -6,10 +6,11 @@
 
 use std::sync::Arc;
 
+use event_log::causes::with_causes;
+
 use super::attempt::{Ended, Outcome, Trouble, outcome};
 use super::evidence::{self, Brought};
 use super::{Terms, journal};
-use crate::chain::chain;
 use crate::council::CouncilError;
 use crate::delivery::client::{CallError, PartnerClient};
 use crate::delivery::vocabulary::FailureCode;
@@ -73,7 +74,7 @@ async fn failed(terms: &Terms, row: &EvidenceRow, trouble: Trouble) -> Ended {
         Trouble::NoKey => CallError::new(FailureCode::Unsigned),
         Trouble::Erased => CallError::new(FailureCode::Erased),
         Trouble::Own(error) => {
-            let error = chain(&error);
+            let error = with_causes(&error);
             tracing::error!(
                 referral.id = %referral,
                 partner = %partner,

@@ -3,9 +3,10 @@
 //! They are given up like what a partner refuses, so that they are told of in the same way and stand in the same list.
 //! Once the partner is entered they are set going again by themselves.
 
+use event_log::causes::with_causes;
+
 use super::alarm::{AlarmError, TOLD_MAX};
 use super::{Terms, record};
-use crate::chain::chain;
 use crate::delivery::vocabulary::FailureCode;
 use crate::index::{IndexError, OutboxRow};
 use crate::partner::{PartnerId, PartnerRegister};
@@ -70,6 +71,6 @@ async fn take_up(terms: &Terms, row: &OutboxRow) {
 fn tell(row: &OutboxRow, error: &record::RecordError) {
     // What was delivered, given up or taken up meanwhile is no trouble.
     if !record::is_overtaken(error) {
-        tracing::error!(delivery.id = %row.delivery, error = %chain(error), "A delivery could not be recorded");
+        tracing::error!(delivery.id = %row.delivery, error = %with_causes(error), "A delivery could not be recorded");
     }
 }
