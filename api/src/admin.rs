@@ -22,7 +22,24 @@ use crate::version::{KnownEvents, VERSION};
 /// Handles are cheap to clone and show the same conditions.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness {
-    conditions: Arc<Mutex<BTreeMap<&'static str, Result<(), String>>>>,
+    conditions: Arc<Mutex<BTreeMap<&'static str, Condition>>>,
+}
+
+#[derive(Debug)]
+enum Condition {
+    /// It holds, or does not for this reason.
+    Stands(Result<(), String>),
+    /// It was taken back for this reason, and nothing brings it again.
+    Withdrawn(String),
+}
+
+impl Condition {
+    fn state(&self) -> Result<(), &str> {
+        match self {
+            Self::Stands(Ok(())) => Ok(()),
+            Self::Stands(Err(reason)) | Self::Withdrawn(reason) => Err(reason),
+        }
+    }
 }
 
 /// What `/readyz` answers.
@@ -43,19 +60,24 @@ impl Readiness {
     pub fn expecting(conditions: &[&'static str]) -> Self {
         let readiness = Self::default();
         for &condition in conditions {
-            readiness.lock().insert(condition, Err("starting".to_owned()));
+            readiness.lock().insert(condition, Condition::Stands(Err("starting".to_owned())));
         }
         readiness
     }
 
-    /// Sets a condition.
+    /// Sets a condition; one that was withdrawn stays so.
     ///
     /// The reason is shown to anybody who asks, so it is a few words of ours ("rebuilding", "halted"): never the text
     /// of an error, which belongs in the log.
     pub fn set(&self, condition: &'static str, state: Result<(), String>) {
-        let before = self.lock().insert(condition, state.clone());
-        if before.as_ref() == Some(&state) {
-            return;
+        {
+            let mut conditions = self.lock();
+            let known = conditions.get(condition);
+            let is_known = known.is_some_and(|known| known.state() == state.as_ref().copied().map_err(String::as_str));
+            if is_known || matches!(known, Some(Condition::Withdrawn(_))) {
+                return;
+            }
+            conditions.insert(condition, Condition::Stands(state.clone()));
         }
         match state {
             Ok(()) => info!(condition, "Condition `{condition}` holds"),
@@ -63,38 +85,32 @@ impl Readiness {
         }
     }
 
-    /// Takes a condition back because the node is asked to stop: nothing is wrong.
+    /// Takes a condition back for good because the node is asked to stop: nothing is wrong.
     pub fn withdraw(&self, condition: &'static str, reason: &str) {
-        self.lock().insert(condition, Err(reason.to_owned()));
+        self.lock().insert(condition, Condition::Withdrawn(reason.to_owned()));
         info!(condition, reason, "Condition `{condition}` is taken back: {reason}");
     }
 
     /// Whether every condition holds.
     pub fn is_ready(&self) -> bool {
-        self.lock().values().all(Result::is_ok)
+        self.lock().values().all(|condition| condition.state().is_ok())
     }
 
     /// Every condition with its state.
     pub fn report(&self) -> ReadinessReport {
         let conditions = self.lock();
         ReadinessReport {
-            ready: conditions.values().all(Result::is_ok),
+            ready: conditions.values().all(|condition| condition.state().is_ok()),
             conditions: conditions
                 .iter()
-                .map(|(condition, state)| {
-                    let text = match state {
-                        Ok(()) => "ok".to_owned(),
-                        Err(reason) => reason.clone(),
-                    };
-                    (*condition, text)
-                })
+                .map(|(name, condition)| (*name, condition.state().err().unwrap_or("ok").to_owned()))
                 .collect(),
             version: VERSION,
             events: KnownEvents::own(),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Result<(), String>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Condition>> {
         self.conditions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -14,6 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use event_log::eventstore::PARAMETERS;
+use event_log::vault::KeyError;
 use figment::Figment;
 use figment::error::Kind;
 use reqwest::Url;
@@ -221,6 +222,15 @@ pub enum ConfigError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The master key that was made in the data folder is of no use.
+    #[error("the master key in the data folder, `{}`, cannot be used", .path.display())]
+    MasterKey {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: KeyError,
+    },
 }
 
 impl ConfigError {
@@ -228,7 +238,7 @@ impl ConfigError {
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         match self {
-            Self::Read { .. } | Self::Syntax { .. } => None,
+            Self::Read { .. } | Self::Syntax { .. } | Self::MasterKey { .. } => None,
             Self::UnknownKey { key, .. } | Self::Invalid { key, .. } | Self::Unusable { key, .. } => Some(key),
         }
     }

@@ -14,7 +14,7 @@ use secrecy::ExposeSecret as _;
 
 use crate::commands::Failure;
 use crate::commands::path_error::at;
-use crate::config::{Config, Environment, LogEngine};
+use crate::config::{Config, ConfigError, Environment, LogEngine};
 use crate::log::{AnyReader, Cluster, FolderLock, OpenedLog, eventstore_options};
 use crate::vault_node;
 
@@ -233,21 +233,38 @@ impl DataDir {
     /// # Errors
     /// There is none, or it is not one.
     pub(crate) fn master_key(&self, config: &Config) -> Result<MasterKey, Failure> {
-        if let Some(value) = Environment::of_process()?.master_key() {
+        match self.find_master_key(config, &Environment::of_process()?) {
+            Some(key) => Ok(key?),
+            None => Err("there is no master key for the vault: set `vault.master_key_file` in the configuration or \
+                         BAYCASE_MASTER_KEY in the environment (32 bytes in base64)"
+                .into()),
+        }
+    }
+
+    /// The same; `None` while there is none.
+    ///
+    /// # Errors
+    /// It is not one. The key itself is never told.
+    pub(crate) fn find_master_key(
+        &self,
+        config: &Config,
+        environment: &Environment,
+    ) -> Option<Result<MasterKey, ConfigError>> {
+        if let Some(value) = environment.master_key() {
             let key = MasterKey::from_env_value(value.expose_secret());
-            return key.map_err(|error| format!("BAYCASE_MASTER_KEY in the environment: {error}").into());
+            return Some(key.map_err(|error| ConfigError::Invalid {
+                key: "BAYCASE_MASTER_KEY".to_owned(),
+                place: "the environment".to_owned(),
+                reason: format!("cannot be used: {error}"),
+            }));
         }
         if let Some(path) = &config.vault.master_key_file {
             let key = MasterKey::from_file(path);
-            return key.map_err(|error| config.unusable("vault.master_key_file", path, error).into());
+            return Some(key.map_err(|error| config.unusable("vault.master_key_file", path, error)));
         }
         let path = self.master_key_path();
-        if path.exists() {
-            return MasterKey::from_file(&path).map_err(at(&path, "cannot be used as the master key"));
-        }
-        Err("there is no master key for the vault: set `vault.master_key_file` in the configuration or \
-             BAYCASE_MASTER_KEY in the environment (32 bytes in base64)"
-            .into())
+        let key = path.exists().then(|| MasterKey::from_file(&path))?;
+        Some(key.map_err(|source| ConfigError::MasterKey { path, source }))
     }
 
     /// How the read models are opened.

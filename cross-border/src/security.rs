@@ -11,7 +11,6 @@ mod gauge;
 #[cfg(test)]
 mod tests;
 
-use std::error::Error as _;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,6 +21,7 @@ use domain::day::local_day;
 use domain::decider::{Context, Happened};
 use domain::id::{CommandId, StreamId, UnitId};
 use domain::wire::Stored;
+use event_log::causes::with_causes;
 use event_log::digest::command_digest;
 use event_log::execute::{Issue, new_events};
 use event_log::port::{Append, AppendError, CommandRef, EventLog, Expected};
@@ -161,8 +161,7 @@ impl SecurityJournal {
         let refusal = owed.counted.refused.clone().record(owed.suppressed);
         if let Err(failure) = self.append(refusal, owed.counted.at).await {
             self.gauge().owe(code, owed);
-            let source = failure.source().map(ToString::to_string).unwrap_or_default();
-            error!(refusal.code = %code, "A refusal of `{code}` could not be recorded: {failure}: {source}");
+            error!(refusal.code = %code, "A refusal of `{code}` could not be recorded: {}", with_causes(&failure));
         }
     }
 

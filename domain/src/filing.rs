@@ -2,6 +2,7 @@
 //!
 //! Order 121 Art. 9: one document holding a complaint and a report is handled as two, each under its own procedure.
 
+mod clear;
 pub mod event;
 mod unregistered;
 
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
+pub use clear::InClear;
 pub use event::{
     Complainant, FilingEvent, FilingItem, ItemKind, Received, RegistrationFailed, RegistrationObstacle,
     RegistrationRetried, RegistrationSettled, RegistrationSettlement, Split,
@@ -61,8 +63,14 @@ pub enum FilingRejection {
     Items(usize),
     #[error("the matters must be numbered 1, 2, 3 …; number {0} is out of order")]
     ItemNumber(u16),
-    #[error("matter {item} could not be registered as a complaint: {source}")]
+    #[error("matter {item} cannot be registered: {source}")]
     Item { item: u16, source: Rejection },
+    #[error(
+        "`{}` of matter {item} is stored in clear and has a number of a person behind {} characters; leave it out there, \
+         and write it in the facts, which are sealed",
+        .found.text, .found.offset
+    )]
+    InClear { item: u16, found: InClear },
     #[error("there is no such filing")]
     NotRegistered,
     #[error("the filing has no matter {0} that becomes a complaint")]
@@ -187,10 +195,14 @@ impl RegisterFiling {
                 return Err(FilingRejection::ItemNumber(item.item));
             }
         }
-        // What could never become a complaint is refused here, before anything of it is stored.
-        for item in self.items.iter().filter(|item| item.kind == ItemKind::Complaint) {
+        // What could never become a complaint, and what may not stand in clear, is refused here, before anything of it is
+        // stored. Reports and enquiries are stored as well, and held to the same.
+        for item in &self.items {
             register::check(&registration(&self.received, item))
                 .map_err(|source| FilingRejection::Item { item: item.item, source })?;
+            if let Some(found) = item.respondent.as_ref().and_then(clear::find) {
+                return Err(FilingRejection::InClear { item: item.item, found });
+            }
         }
         let at = self.at.unwrap_or(ctx.now);
         if at > ctx.now + crate::complaint::FUTURE_TOLERANCE {

@@ -241,3 +241,28 @@ fn a_configuration_that_no_server_starts_with_is_told_with_its_file_and_key() {
     assert!(!good && said.contains("gd.toml") && said.contains("`log.readers`"), "{said}");
     assert!(!dir.path().join("dev-key.pem").exists(), "nothing was made");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_of_people_are_kept_out_of_what_stands_in_clear() {
+    let server = TestServer::new().await;
+    let clerk = server.token(&[Role::IntakeClerk], BUREAU);
+    let before = position(&server).await;
+    for kind in ["COMPLAINT", "REPORT", "ENQUIRY"] {
+        for (field, text) in [
+            ("name", "李某（手机 13812345678）"),
+            ("address", "天河路 8 号，李某 13812345678"),
+            ("creditCode", "11010519491231002X"),
+        ] {
+            let mut input = filing("CLEAR-1", "要求退款");
+            input["items"][0]["kind"] = json!(kind);
+            input["items"][0]["respondent"][field] = json!(text);
+            let answer = server.ask(&clerk, REGISTER, json!({"input": input})).await;
+            assert_eq!(code(&answer), "INVALID_INPUT", "{kind} {field}: {answer:#}");
+            let said = answer["errors"][0]["message"].as_str().unwrap();
+            assert!(said.contains(&format!("respondent.{field}")) && !said.contains(text), "{said}");
+            assert_eq!(position(&server).await, before, "{kind} {field}");
+        }
+    }
+    let answer = server.ask(&clerk, REGISTER, json!({"input": filing("CLEAR-1", "李某 13812345678")})).await;
+    assert!(answer.get("errors").is_none(), "facts are sealed: {answer:#}");
+}

@@ -108,7 +108,7 @@ async fn pages_series_and_breakdowns() {
 async fn filings() {
     let server = TestServer::new().await;
     let clerk = server.token(&[Role::IntakeClerk], BUREAU);
-    let rows: [(&str, usize, Stretch<'_>); 9] = [
+    let rows: [(&str, usize, Stretch<'_>); 11] = [
         ("a source", 64, &|input, size| input["source"] = json!("9".repeat(size))),
         // Four characters are left for the matter's own number behind it.
         ("an outside number", 60, &|input, size| input["externalNumber"] = json!("9".repeat(size))),
@@ -116,6 +116,13 @@ async fn filings() {
         ("a complainant's telephone", 32, &|input, size| input["complainant"]["phone"] = json!("9".repeat(size))),
         ("a complainant's address", 200, &|input, size| input["complainant"]["address"] = json!(long(size))),
         ("a respondent's name", 200, &|input, size| input["items"][0]["respondent"]["name"] = json!(long(size))),
+        ("a respondent's address", 2_000, &|input, size| {
+            input["items"][0]["respondent"]["address"] = json!(long(size));
+        }),
+        ("a respondent's address in a report", 2_000, &|input, size| {
+            input["items"][0]["kind"] = json!("REPORT");
+            input["items"][0]["respondent"]["address"] = json!(long(size));
+        }),
         ("facts", 8_000, &|input, size| input["items"][0]["facts"] = json!(long(size))),
         ("a filing's matters", 20, &|input, size| {
             let matter = input["items"][0].clone();

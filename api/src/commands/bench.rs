@@ -16,12 +16,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use event_log::durable::{self, Access};
 use tokio::task::block_in_place;
 
 use self::figures::{millis, per_second};
 use self::machine::Machine;
 use self::report::{GenerateFigures, Report};
 use super::demo::folder::{self, Made, Marker};
+use super::output::check_replaceable;
 use super::path_error::at;
 use super::{Failure, Global};
 use crate::config::Config;
@@ -31,6 +33,8 @@ use crate::log::needs_file;
 
 /// Says what a folder of cases was made from.
 const MARKER: &str = "bench.json";
+/// By which the report of an earlier run is known.
+const FIRST_MEMBER: &str = "version";
 /// The province's load: cases come in over as many days as they would there, at least a month.
 const CASES_A_DAY: u64 = 11_400;
 const DAYS_MIN: u32 = 30;
@@ -76,7 +80,7 @@ pub struct BenchArgs {
     /// Leave out what is sealed: who filed, and what happened.
     #[arg(long)]
     plain: bool,
-    /// Also write the figures to this file.
+    /// Also write the figures to this file; those of an earlier run are written over, any other file is not.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Keep the cases for the next run.
@@ -102,6 +106,9 @@ impl BenchArgs {
 /// Something could not be measured at all; a slow figure is none.
 pub async fn run(global: &Global, config: &Config, args: BenchArgs) -> Result<(), Failure> {
     needs_file(config, "bench", "it measures the log in a file, so leave the configuration of the cluster out")?;
+    if let Some(file) = &args.json {
+        check_replaceable(file, FIRST_MEMBER).map_err(at(file, "cannot be written"))?;
+    }
     let place = Place::find(&global.data, &args)?;
     say(&format!("measuring in {}", place.dir.root().display()));
     let plan = place.made_before.map_or_else(|| args.plan(), |marker| Plan { until: marker.until, ..args.plan() });
@@ -139,7 +146,8 @@ pub async fn run(global: &Global, config: &Config, args: BenchArgs) -> Result<()
     println!("{}", report.table());
     println!("{}", serde_json::to_string(&report)?);
     if let Some(file) = &args.json {
-        std::fs::write(file, serde_json::to_vec_pretty(&report)?).map_err(at(file, "cannot be written"))?;
+        durable::write(file, &serde_json::to_vec_pretty(&report)?, Access::Usual)
+            .map_err(at(file, "cannot be written"))?;
     }
     Ok(())
 }

@@ -1,12 +1,9 @@
 //! `baycase config`: the configuration in force, and what in it `baycase serve` refuses.
 
 use std::io::Write as _;
-use std::path::Path;
 use std::process::ExitCode;
 
 use event_log::causes::with_causes;
-use event_log::vault::MasterKey;
-use secrecy::ExposeSecret as _;
 
 use super::{Failure, Global};
 use crate::config::{Config, ConfigError, Environment};
@@ -21,7 +18,9 @@ use crate::data_dir::DataDir;
 /// There is nobody to print to.
 pub fn run(global: &Global, config: &Config) -> Result<ExitCode, Failure> {
     let mut refused = config.refused();
-    refused.extend(master_key(&global.data, config, &Environment::of_process()?));
+    // That there is no key yet, `init` tells.
+    let master_key = DataDir::new(&global.data).find_master_key(config, &Environment::of_process()?);
+    refused.extend(master_key.and_then(Result::err));
     let text = marked(&config.to_masked_toml()?, &refused);
     std::io::stdout().lock().write_all(text.as_bytes())?;
     for error in &refused {
@@ -36,27 +35,6 @@ pub fn run(global: &Global, config: &Config) -> Result<ExitCode, Failure> {
         eprintln!("note: `baycase serve` needs auth.jwks_file or auth.jwks_url too, or --dev for trying things out");
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// What is wrong with the master key of the environment, the configuration or the data folder, in that order, as a
-/// server finds out when it opens the vault. The key itself is never told; that there is none yet, `init` tells.
-fn master_key(data: &Path, config: &Config, environment: &Environment) -> Option<ConfigError> {
-    if let Some(value) = environment.master_key() {
-        let error = MasterKey::from_env_value(value.expose_secret()).err()?;
-        return Some(ConfigError::Invalid {
-            key: "BAYCASE_MASTER_KEY".to_owned(),
-            place: "the environment".to_owned(),
-            reason: format!("cannot be used: {error}"),
-        });
-    }
-    if let Some(path) = config.vault.master_key_file.as_deref() {
-        let error = MasterKey::from_file(path).err()?;
-        return Some(config.unusable("vault.master_key_file", path, error));
-    }
-    let path = DataDir::new(data).master_key_path();
-    let error = if path.exists() { MasterKey::from_file(&path).err() } else { None }?;
-    let (key, place) = ("vault.master_key_file".to_owned(), "the data folder".to_owned());
-    Some(ConfigError::Unusable { key, place, path, source: error.into() })
 }
 
 /// Refuses a configuration that a server does not start with, and tells on stderr what only looks like a mistake: for
@@ -129,11 +107,13 @@ mod tests {
     fn a_master_key_that_a_server_cannot_use_is_refused_without_being_told() {
         let (none, mut config) = (Environment::default(), Config::default());
         let data = tempfile::tempdir().unwrap();
-        let master_key = |config: &Config, environment: &Environment| master_key(data.path(), config, environment);
+        let master_key = |config: &Config, environment: &Environment| {
+            DataDir::new(data.path()).find_master_key(config, environment).and_then(Result::err)
+        };
         assert!(master_key(&config, &none).is_none(), "there is none yet");
         std::fs::write(DataDir::new(data.path()).master_key_path(), "hunter2").unwrap();
         let refused = with_causes(&master_key(&config, &none).unwrap());
-        assert!(refused.contains("the data folder") && !refused.contains("hunter2"), "{refused}");
+        assert!(refused.contains("in the data folder") && !refused.contains("hunter2"), "{refused}");
         let bad = Environment::from_pairs([("BAYCASE_MASTER_KEY", "hunter2")]);
         let refused = with_causes(&master_key(&config, &bad).unwrap());
         assert!(refused.contains("BAYCASE_MASTER_KEY") && !refused.contains("hunter2"), "{refused}");
@@ -145,7 +125,7 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         let at = lines.iter().position(|line| line.starts_with("master_key_file = ")).unwrap();
         assert!(lines[at + 1].starts_with("# refused: ") && lines[at + 1].contains("master.key"), "{text}");
-        MasterKey::generate_file(&path).unwrap();
+        event_log::vault::MasterKey::generate_file(&path).unwrap();
         assert!(master_key(&config, &none).is_none());
         // The variable wins over the file.
         assert!(master_key(&config, &bad).is_some());

@@ -72,7 +72,8 @@ pub struct CopyLogArgs {
     /// Copy nothing: compare only.
     #[arg(long)]
     verify_only: bool,
-    /// Write the digest of each stream of the source to this file, as NDJSON.
+    /// Write the digest of each stream of the source to this file, as NDJSON. One of an earlier run is written over, any
+    /// other file is not.
     #[arg(long, value_name = "FILE")]
     case_digests: Option<PathBuf>,
     /// How long a cluster that does not answer is waited for, as in 90s, 10m or 1h.

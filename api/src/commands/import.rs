@@ -64,7 +64,8 @@ pub struct ImportArgs {
     /// What the columns mean (TOML).
     #[arg(long, value_name = "MAP.toml")]
     mapping: PathBuf,
-    /// Collect bad rows in this file as NDJSON and leave their cases out, instead of stopping at the first.
+    /// Collect bad rows in this file as NDJSON and leave their cases out, instead of stopping at the first. One of an earlier run is
+    /// written over, any other file is not.
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
     /// No progress bars.

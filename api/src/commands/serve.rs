@@ -256,10 +256,9 @@ async fn begin(
     // It refuses what it cannot use before it begins anything.
     exchange::run(shutdown, &app.council, config, dir, &exchange::Work { duties: &duties, node })?;
     duties::process_manager(shutdown, &app, &duties, &log, dir);
-    let told = bar.clone();
-    let doors = (listeners, bar, streams);
+    let doors = (listeners, bar.clone(), streams);
     answer(shutdown, (config, dir), dev, app, verifier, (&log, metrics, readiness), doors);
-    barred::watch(shutdown, readiness, &told);
+    barred::watch(shutdown, readiness, &bar);
     let addr = addresses.addr;
     tracing::info!(server.addr = %addr, node.name = %node.name, node.holder = %node.holder, "Serving on {addr}");
     Ok(addresses)

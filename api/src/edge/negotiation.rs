@@ -241,6 +241,12 @@ mod tests {
         assert!(!of("text/plain"));
         assert!(!of("application/x-www-form-urlencoded"));
         assert!(!is_json(&HeaderMap::new()));
+        for second in ["application/json", "text/plain"] {
+            let mut headers = HeaderMap::new();
+            headers.append(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            headers.append(CONTENT_TYPE, HeaderValue::from_static(second));
+            assert!(!is_json(&headers), "said twice: {second}");
+        }
     }
 
     #[test]

@@ -233,9 +233,10 @@ impl From<FilingRejection> for ApiError {
     fn from(rejection: FilingRejection) -> Self {
         let code = match &rejection {
             FilingRejection::AlreadyRegistered(_) => Code::AlreadyExists,
-            FilingRejection::Items(_) | FilingRejection::ItemNumber(_) | FilingRejection::NoSuchMatter(_) => {
-                Code::InvalidInput
-            }
+            FilingRejection::Items(_)
+            | FilingRejection::ItemNumber(_)
+            | FilingRejection::InClear { .. }
+            | FilingRejection::NoSuchMatter(_) => Code::InvalidInput,
             FilingRejection::NotRegistered => Code::NotFound,
             FilingRejection::NotFailed(_) | FilingRejection::Settled(_) => Code::RuleViolated,
             FilingRejection::Item { source, .. } => Self::from(source.clone()).code,

@@ -1,4 +1,4 @@
-//! Errors as the program's own log tells them.
+//! Errors told in one line, with what led to them.
 
 use std::error::Error;
 

@@ -12,8 +12,8 @@ use serde::Serialize;
 use super::error::CopyError;
 use crate::commands::output::check_replaceable;
 
-/// Members of a line, by which a file of an earlier run is known.
-const MEMBERS: [&str; 3] = ["stream", "events", "digest"];
+/// The first member of a line, by which a file of an earlier run is known.
+const FIRST_MEMBER: &str = "stream";
 
 /// A line of the file.
 #[derive(Serialize)]
@@ -35,16 +35,16 @@ impl DigestsPlace {
     /// Nothing can be written there, or what is there is no file of digests.
     pub(super) fn prepare(path: Option<&Path>) -> Result<Option<Self>, CopyError> {
         let Some(path) = path else { return Ok(None) };
-        let failed = |source| CopyError::Digests { path: path.to_owned(), source };
+        let failed = |path: &Path, source| CopyError::Digests { path: path.to_owned(), source };
         // It is moved into place, so that a device or a pipe would be lost.
         if fs::metadata(path).is_ok_and(|known| !known.is_file() && !known.is_dir()) {
-            return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "it is no file")));
+            return Err(failed(path, io::Error::new(io::ErrorKind::InvalidInput, "it is no file")));
         }
         let beside = beside(path);
         for place in [path, &beside] {
-            check_replaceable(place, &MEMBERS).map_err(failed)?;
+            check_replaceable(place, FIRST_MEMBER).map_err(|source| failed(place, source))?;
         }
-        File::create(&beside).map_err(failed)?;
+        File::create(&beside).map_err(|source| failed(&beside, source))?;
         Ok(Some(Self(beside)))
     }
 }
@@ -94,11 +94,10 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_the_members_that_a_file_of_digests_is_known_by() {
+    fn a_line_begins_with_the_member_that_a_file_of_digests_is_known_by() {
         let line = DigestLine { stream: "complaint-1", events: 1, digest: "00".to_owned() };
-        let line = serde_json::to_value(line).unwrap();
-        assert_eq!(line.as_object().unwrap().len(), MEMBERS.len());
-        assert!(MEMBERS.iter().all(|member| line.get(member).is_some()), "{line}");
+        let line = serde_json::to_string(&line).unwrap();
+        assert!(line.starts_with(&format!("{{\"{FIRST_MEMBER}\":")), "{line}");
     }
 
     #[test]
@@ -127,7 +126,7 @@ mod tests {
         for taken in [path.clone(), beside(&path)] {
             fs::write(&taken, "letters of somebody").unwrap();
             let refused = DigestsPlace::prepare(Some(&path)).unwrap_err();
-            assert!(matches!(refused, CopyError::Digests { .. }), "{refused}");
+            assert!(refused.to_string().contains(&format!("{},", taken.display())), "{refused}");
             assert_eq!(fs::read_to_string(&taken).unwrap(), "letters of somebody");
             fs::remove_file(&taken).unwrap();
         }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cross_border::index::ReferralIndex;
+use event_log::causes::with_causes;
 use event_log::eventstore::{EventStoreLog, LogHealth};
 use event_log::port::{EventLog, LogFault, ReadError};
 use projections::{FollowerState, LastEvent, ReadModels};
@@ -180,8 +181,7 @@ impl Looking {
         match compared {
             Ok(Ok(())) => bar.lift(),
             Ok(Err(estranged)) => {
-                let cause = std::error::Error::source(&estranged).map(|cause| format!(": {cause}")).unwrap_or_default();
-                tracing::warn!("The log is not what it was: {estranged}{cause}");
+                tracing::warn!("The log is not what it was: {}", with_causes(&estranged));
                 // The record of somebody else is not there for a moment only.
                 let of_others =
                     matches!(estranged, Estranged::Exchanged { fault: LogFault::ForeignInstallation { .. } });

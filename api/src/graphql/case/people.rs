@@ -32,7 +32,7 @@ pub struct Complainant {
     pub consents_to_delegation: bool,
 }
 
-/// The person who filed; `None` where it was nobody who can be named.
+/// The person who filed; `None` where the filing names nobody, and for an imported case, which has no filing here.
 ///
 /// # Errors
 /// `FORBIDDEN` for a role that reads no personal data; the log or the vault cannot be read.

@@ -12,7 +12,10 @@ use crate::graphql::authority::{Authority, check_on_behalf_of};
 use crate::graphql::error::ApiError;
 
 /// The digest of a mutation's input: nulls left out and keys sorted, so that a field added later changes nothing.
-pub fn body_digest(
+///
+/// # Errors
+/// `INTERNAL` where the input is no JSON, which is our own fault.
+pub(in crate::graphql) fn body_digest(
     app: &App,
     authority: &Authority,
     name: &str,
@@ -47,7 +50,11 @@ pub fn body_digest(
 ///
 /// # Errors
 /// `INVALID_INPUT` or `UNKNOWN_UNIT` for whom nobody knows.
-pub fn issue(ctx: &Context<'_>, command: CommandId, on_behalf_of: Option<String>) -> Result<Issue, ApiError> {
+pub(in crate::graphql) fn issue(
+    ctx: &Context<'_>,
+    command: CommandId,
+    on_behalf_of: Option<String>,
+) -> Result<Issue, ApiError> {
     if let Some(id) = &on_behalf_of {
         check_on_behalf_of(ctx.data_unchecked::<App>(), id)?;
     }
@@ -55,7 +62,7 @@ pub fn issue(ctx: &Context<'_>, command: CommandId, on_behalf_of: Option<String>
 }
 
 /// The same, where it is known elsewhere for whom the caller acts.
-pub fn issue_unchecked(ctx: &Context<'_>, command: CommandId, on_behalf_of: Option<String>) -> Issue {
+pub(super) fn issue_unchecked(ctx: &Context<'_>, command: CommandId, on_behalf_of: Option<String>) -> Issue {
     let traceparent = crate::telemetry::current_traceparent()
         .or_else(|| ctx.data_opt::<RequestFacts>().and_then(|facts| facts.traceparent.clone()));
     Issue {
@@ -70,7 +77,7 @@ pub fn issue_unchecked(ctx: &Context<'_>, command: CommandId, on_behalf_of: Opti
 ///
 /// # Errors
 /// `INVALID_INPUT` for the nil UUID.
-pub fn command_id(raw: Uuid) -> Result<CommandId, ApiError> {
+pub(in crate::graphql) fn command_id(raw: Uuid) -> Result<CommandId, ApiError> {
     if raw.is_nil() {
         Err(ApiError::invalid("`commandId` must not be the nil UUID"))
     } else {

@@ -6,7 +6,6 @@ use async_graphql::Context;
 use domain::complaint::event::Respondent;
 use domain::filing::{Complainant, Filing, FilingCommand, FilingItem, ItemKind, Received, RegisterFiling};
 use domain::id::{CommandId, ComplaintId, FilingId, SubjectId, UnitId};
-use domain::privacy::numbers::{NumberKind, find_numbers};
 use domain::region::{RegionCode, RegionTable};
 use event_log::execute::{Done, execute};
 use event_log::port::CommandRef;
@@ -24,13 +23,13 @@ use crate::graphql::unregistered::UnregisteredMatter;
 use crate::process::{ChainError, complete_filing};
 
 /// Longest outside number or source name in characters.
-pub const EXTERNAL_CHARS_MAX: usize = 64;
+const EXTERNAL_CHARS_MAX: usize = 64;
 /// Longest name of a person in characters.
-pub const NAME_CHARS_MAX: usize = 100;
+const NAME_CHARS_MAX: usize = 100;
 /// Longest telephone number in characters.
-pub const PHONE_CHARS_MAX: usize = 32;
+const PHONE_CHARS_MAX: usize = 32;
 /// Longest facts of a matter in characters.
-pub const FACTS_CHARS_MAX: usize = 8_000;
+const FACTS_CHARS_MAX: usize = 8_000;
 
 /// Takes a filing in, or answers for one that was taken in before.
 pub(super) async fn register_filing(ctx: &Context<'_>, input: RegisterFilingInput) -> Result<FilingPayload, ApiError> {
@@ -69,7 +68,11 @@ pub(super) async fn register_filing(ctx: &Context<'_>, input: RegisterFilingInpu
 ///
 /// # Errors
 /// The log cannot be read or written now; the filing stands, and what could not follow follows by itself.
-pub async fn filing_payload(app: &App, filing: FilingId, done: &Done<Filing>) -> Result<FilingPayload, ApiError> {
+pub(in crate::graphql) async fn filing_payload(
+    app: &App,
+    filing: FilingId,
+    done: &Done<Filing>,
+) -> Result<FilingPayload, ApiError> {
     let completed = complete_filing(app, &filing.stream()).await.map_err(incomplete)?;
     let mut cases = Vec::new();
     let mut position = completed.position.map_or(done.position, |newest| newest.max(done.position));
@@ -123,13 +126,7 @@ fn check_filing(input: &RegisterFilingInput) -> Result<(), ApiError> {
     for item in &input.items {
         within("items.facts", &item.facts, FACTS_CHARS_MAX)?;
         if let Some(respondent) = &item.respondent {
-            check_clear("items.respondent.name", &respondent.name)?;
-            if let Some(address) = &respondent.address {
-                check_clear("items.respondent.address", address)?;
-            }
-            if let Some(code) = &respondent.credit_code {
-                refuse_numbers("items.respondent.creditCode", code, |kind| kind == NumberKind::IdentityDocument)?;
-            }
+            within("items.respondent.name", &respondent.name, NAME_CHARS_MAX * 2)?;
         }
     }
     Ok(())
@@ -145,25 +142,6 @@ fn within(field: &str, text: &str, max: usize) -> Result<(), ApiError> {
         return Err(ApiError::invalid(format!("`{field}` {why}")));
     }
     Ok(())
-}
-
-/// A text on the business that is stored in clear: it may be a person who sells, and others' dashboards show it.
-fn check_clear(field: &str, text: &str) -> Result<(), ApiError> {
-    within(field, text, NAME_CHARS_MAX * 2)?;
-    refuse_numbers(field, text, |_| true)
-}
-
-/// Refuses numbers of people where they could never be erased. Numbers that sources give to their matters are not
-/// looked at: one of a region, a day and a serial number is built like an identity number.
-fn refuse_numbers(field: &str, text: &str, refused: impl Fn(NumberKind) -> bool) -> Result<(), ApiError> {
-    match find_numbers(text).into_iter().find(|found| refused(found.kind)) {
-        None => Ok(()),
-        Some(found) => Err(ApiError::invalid(format!(
-            "`{field}` is stored in clear and has a number of a person behind {} characters; leave it out there, and \
-             write it in `items.facts`, which are sealed",
-            found.offset
-        ))),
-    }
 }
 
 /// Seals what is known of people, durably, before anything of it is decided or appended.
@@ -242,28 +220,4 @@ pub fn item_number(external: &str, kind: ItemKind, item: u16) -> String {
         ItemKind::Enquiry => 'E',
     };
     format!("{external}-{letter}{item}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_of_people_are_told_where_they_stand_and_never_repeated() {
-        let clear = |text: &str| check_clear("items.respondent.name", text).map_err(|error| error.message);
-        for fine in ["广州市天河区某某百货商店", "No. 8 Building, 2nd floor, 510000", "订单 20260315"] {
-            assert_eq!(clear(fine), Ok(()), "{fine}");
-        }
-        let refused = clear("李某（手机 13812345678）").unwrap_err();
-        assert!(refused.contains("behind 6 characters") && refused.contains("items.facts"), "{refused}");
-        assert!(!refused.contains("138"), "{refused}");
-        assert!(clear("11010519491231002X").is_err(), "the example of GB 11643");
-    }
-
-    #[test]
-    fn an_identity_number_is_no_credit_code() {
-        let code = |text| refuse_numbers("creditCode", text, |kind| kind == NumberKind::IdentityDocument);
-        assert!(code("91440101MA5XXXXX0K").is_ok());
-        assert!(code("11010519491231002X").is_err());
-    }
 }
