@@ -43,7 +43,7 @@ use self::fold::Batch;
 use self::pool::Pool;
 
 /// The version of the index: of its tables, and of what stands in them. A file of another one is built anew.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 /// Most rows of one answer; a larger limit means this one.
 pub const ROWS_MAX: u32 = 10_000;
 

@@ -28,6 +28,7 @@ pub mod gate;
 pub mod give_out;
 pub mod id;
 mod identity;
+pub mod lapse;
 mod message;
 pub mod note_reminder;
 pub mod offer_session;
@@ -66,6 +67,7 @@ pub use self::action::Action;
 pub use self::event::ReferralEvent;
 pub use self::gate::Gate;
 pub use self::id::ReferralId;
+pub use self::lapse::Lapse;
 pub use self::rejection::Rejection;
 pub use self::state::{Referral, Stage, Transfer};
 

@@ -1,6 +1,7 @@
 //! What stands in the messages of a referral, as far as the consumer's key still opens it.
 
 use chrono::{DateTime, Utc};
+use domain::day::local_day;
 use domain::decider::Decider as _;
 use domain::envelope::{RecordedEvent, Revision};
 use domain::privacy::Sealed as SealedText;
@@ -13,7 +14,7 @@ use crate::delivery::DeliveryState;
 use crate::exchange::{Body, DeliveryId, Digest, Message, MessageKind, Side, SignedMessage};
 use crate::index::OutboxRow;
 use crate::referral::event::MessageMeta;
-use crate::referral::{Referral, ReferralEvent, ReferralId};
+use crate::referral::{Referral, ReferralEvent, ReferralId, Transfer};
 use crate::trust::KeyId;
 
 const ISSUED: &str = "referral.message-issued";
@@ -81,6 +82,15 @@ pub(super) fn state_at(loaded: &Loaded<Referral>, revision: Revision) -> Result<
     events.map(read::<ReferralEvent>).try_fold(Referral::initial(), |state, event| Ok(Referral::evolve(state, &event?)))
 }
 
+/// Whether a message of the sending council that its partner has may not be given out once more: it tells of the
+/// consumer, and the referral was called back or is past the last day of its keeping.
+fn is_kept_back(transfer: &Transfer, kind: MessageKind, council: &Council) -> bool {
+    let tells_of_consumer = matches!(kind, MessageKind::Submission | MessageKind::OfferAnswer | MessageKind::Evidence);
+    let is_over = transfer.retention_to().is_some_and(|last| local_day(council.moment()) > last);
+    let is_called_back = transfer.stage.is_recalled() || transfer.recall_is_due();
+    transfer.is_outbound() && tells_of_consumer && (is_over || is_called_back)
+}
+
 impl Council {
     /// A text of a referral, or `None` when the person was erased.
     ///
@@ -96,16 +106,22 @@ impl Council {
     }
 
     /// A message of ours, to be brought over or given out; `None` when nothing of it may be sent any more: the person was
-    /// erased, or withdrew the consent before the submission was ever tried or given out (PIPL Art. 15 and 47).
+    /// erased, the submission was called back before it was ever tried or given out, or the partner had it and may keep
+    /// it no longer (PIPL Art. 15 and 47).
     ///
     /// # Errors
-    /// The log or the vault cannot be read, or there is no such message.
+    /// [`CouncilError::Lapsed`] where a submission that is still here may not leave any more; the log or the vault cannot
+    /// be read, or there is no such message.
     pub async fn issued(&self, row: &OutboxRow) -> Result<Option<SignedMessage>, CouncilError> {
         let outstanding = row.kind == MessageKind::Submission && row.state != DeliveryState::Delivered;
         if outstanding && !self.lets_go(row).await? {
             return Ok(None);
         }
         let loaded = self.load(row.referral).await?;
+        let transfer = loaded.state.transfer().ok_or(CouncilError::NotFound { what: "message" })?;
+        if transfer.never_left() || (row.state == DeliveryState::Delivered && is_kept_back(transfer, row.kind, self)) {
+            return Ok(None);
+        }
         let kept = kept_message(&loaded, row.delivery, true)?.ok_or(CouncilError::NotFound { what: "message" })?;
         let MessageMeta { key, jws, content, .. } = kept.meta;
         Ok(self.open(MESSAGE_PURPOSE, &content).await?.map(|text| SignedMessage { text, jws, key }))

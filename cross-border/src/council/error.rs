@@ -12,8 +12,8 @@ use super::numbers::{FoundInText, told};
 use crate::evidence::EvidenceError;
 use crate::exchange::{Digest, MessageError};
 use crate::index::IndexError;
-use crate::referral::Rejection;
 use crate::referral::vocabulary::DataField;
+use crate::referral::{Lapse, Rejection};
 use crate::trust::TrustError;
 
 /// Each names what was wrong; nothing was changed.
@@ -37,6 +37,8 @@ pub enum CouncilError {
     NoSigningKey,
     #[error("the person of this referral was erased; nothing more can be said of the person")]
     Erased,
+    #[error("what the referral rests on has ended since it was approved: {}", lapses(.what))]
+    Lapsed { what: Vec<Lapse> },
     #[error("no message has a place for `{}`", .field.code())]
     NoPlace { field: DataField },
     #[error("{} would leave and is neither in the case nor given", codes(.fields))]
@@ -75,6 +77,10 @@ fn codes(fields: &[DataField]) -> String {
     fields.iter().map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ")
 }
 
+fn lapses(what: &[Lapse]) -> String {
+    what.iter().map(|lapse| format!("`{lapse}`")).collect::<Vec<_>>().join(", ")
+}
+
 impl CouncilError {
     /// Whether the same call may succeed later with nothing changed by the caller.
     #[must_use]
@@ -98,6 +104,7 @@ impl CouncilError {
             | Self::CommandReused { .. }
             | Self::NotFound { .. }
             | Self::Erased
+            | Self::Lapsed { .. }
             | Self::NoPlace { .. }
             | Self::Missing { .. }
             | Self::Beyond { .. }

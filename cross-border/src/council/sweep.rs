@@ -164,15 +164,16 @@ impl Council {
         Ok(true)
     }
 
-    /// The consumer withdrew the consent after the data had left: the partner is asked to erase it (PIPL Art. 47).
+    /// The consumer withdrew the consent after the data had left: the partner is asked to erase it (PIPL Art. 47). What
+    /// was called back before they had left goes nowhere.
     async fn sweep_recall(&self, row: &ReferralRow) -> Result<bool, CouncilError> {
+        if self.withhold(row.id).await? {
+            return Ok(true);
+        }
         let loaded = self.load(row.id).await?;
         let Some(transfer) = loaded.state.transfer().filter(|transfer| transfer.recall_is_due()) else {
             return Ok(false);
         };
-        if self.withhold(row.id).await? {
-            return Ok(true);
-        }
         let command = own_command(&["recall", &row.id.to_string(), RecallReason::ConsentWithdrawn.code()]);
         let body = Recall { reason: RecallReason::ConsentWithdrawn }.into();
         self.tell(row.id, command, system(transfer), None, None, body).await?;

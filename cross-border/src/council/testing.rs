@@ -252,9 +252,13 @@ impl Node {
 
     /// What was issued and not delivered, by sequence.
     pub(crate) fn outbox(&self, id: ReferralId) -> Vec<OutboxRow> {
+        self.every_message(id).into_iter().filter(|row| row.state != DeliveryState::Delivered).collect()
+    }
+
+    /// Our messages, those that were delivered too.
+    pub(crate) fn every_message(&self, id: ReferralId) -> Vec<OutboxRow> {
         self.catch_up();
-        let rows = self.council.index.deliveries_of(id).unwrap();
-        rows.into_iter().filter(|row| row.state != DeliveryState::Delivered).collect()
+        self.council.index.deliveries_of(id).unwrap()
     }
 
     pub(crate) async fn message(&self, row: &OutboxRow) -> SignedMessage {

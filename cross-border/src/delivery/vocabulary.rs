@@ -46,9 +46,11 @@ vocabulary! {
         Unsigned = "unsigned", "没有有效密钥";
         /// The answer did not end within its time.
         Endless = "endless", "答复不止";
-        /// Not tried: the text was erased before delivery, or the consent was withdrawn before it was ever sent.
+        /// Not tried: the text was erased before delivery, or it was called back before it was ever sent.
         Erased = "erased", "内容已删除";
         /// Not tried: the partner is not in our directory.
         NoPeer = "no-peer", "未登记对方系统";
+        /// Not tried: what the referral rests on has ended since it was approved; the detail says what.
+        Lapsed = "lapsed", "依据已失效";
     }
 }

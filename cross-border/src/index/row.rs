@@ -168,11 +168,13 @@ impl OutboxRow {
         Cursor::new(self.position)
     }
 
-    /// Whether nothing more will come of it: it is delivered, or its text was erased before it could be.
+    /// Whether nothing more will come of it: it is delivered, or its text was erased before it could be, or may not leave
+    /// any more.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        let erased = self.state == DeliveryState::Dead && self.last_code.as_deref() == Some(FailureCode::Erased.code());
-        erased || self.state == DeliveryState::Delivered
+        let never = [FailureCode::Erased.code(), FailureCode::Lapsed.code()];
+        let is_kept = self.last_code.as_deref().is_some_and(|code| never.contains(&code));
+        self.state == DeliveryState::Delivered || (self.state == DeliveryState::Dead && is_kept)
     }
 }
 

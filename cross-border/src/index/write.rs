@@ -44,14 +44,15 @@ UPDATE outbox SET
     alarms = ?11, alarmed_at = ?12, ended_at = ?13, delivered_by = ?14, waits = 0, due_at = NULL
 WHERE delivery = ?1";
 /// Of each referral only the first message that is not delivered may be tried. One whose text was erased before it was
-/// delivered never will be, and those behind it do not wait for it: the partner keeps them, and sees what is missing.
+/// delivered, or may not leave any more, never will be, and those behind it do not wait for it: the partner keeps them,
+/// and sees what is missing.
 const SETTLE: &str = "
 UPDATE outbox SET
     waits = coalesce(sequence > head.first, 0),
     due_at = CASE WHEN sequence = head.first AND state IN ('pending', 'leased') THEN next_at END
 FROM (
     SELECT min(sequence) AS first FROM outbox
-    WHERE referral = ?1 AND state <> 'delivered' AND NOT (state = 'dead' AND last_code = 'erased')
+    WHERE referral = ?1 AND state <> 'delivered' AND NOT (state = 'dead' AND last_code IN ('erased', 'lapsed'))
 ) AS head
 WHERE referral = ?1 AND state <> 'delivered'";
 
@@ -113,7 +114,7 @@ fn put_referral(conn: &Connection, folded: &FoldedReferral) -> Result<(), IndexE
         transfer.segment.digest(shared).as_str(),
         transfer.segment.count(Side::Origin),
         transfer.segment.count(Side::Target),
-        transfer.recall_is_due(),
+        transfer.recall_is_due() || transfer.is_to_be_withheld(),
         transfer.owes_recall_answer(),
         transfer.is_outbound() && transfer.stage.has_left() && !transfer.delivered,
         transfer.kept_to().map(days),

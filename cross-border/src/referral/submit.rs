@@ -133,7 +133,7 @@ fn has_prepared(transfer: &Transfer, listed: &[Digest], actor: &str) -> bool {
 }
 
 /// The recipient, with which an agreement is in force: one from when the referral was drafted may have ended since.
-fn under_agreement(transfer: &Transfer, on: NaiveDate) -> Result<&'static Partner, Rejection> {
+pub(super) fn under_agreement(transfer: &Transfer, on: NaiveDate) -> Result<&'static Partner, Rejection> {
     let partner = council(transfer, Side::Target)?;
     let our = transfer.place().ok_or(Rejection::UnknownRegion(transfer.drafted.seat))?;
     match partner.agreement_on(on, our) {

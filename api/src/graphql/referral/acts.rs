@@ -117,6 +117,7 @@ pub(super) async fn perform<I: Planned + InputType>(
             let presentation = presentation(*input)?;
             Box::pin(app.council.present(id, command, caller, read, at, presentation)).await?
         }
+        Plan::Recall(reason) => Box::pin(app.council.recall(id, command, caller, read, at, reason)).await?,
         Plan::Withdraw => Box::pin(app.council.withdraw_consent(id, command, caller, read, at)).await?,
         Plan::Attach(item) if folded.transfer.stage.has_left() => {
             Box::pin(app.council.tell(id, command, caller, read, at, Evidence { item }.into())).await?

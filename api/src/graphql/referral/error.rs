@@ -34,6 +34,7 @@ impl From<CouncilError> for ApiError {
                 "our council has no signing key that is valid now; `baycase partner key new` makes one",
             ),
             CouncilError::Erased => erased(),
+            error @ CouncilError::Lapsed { .. } => Self::new(Code::GatesShut, error.to_string()),
             CouncilError::Message(error @ MessageError::WrongSide { .. }) => {
                 Self::new(Code::NotAllowedNow, error.to_string())
             }

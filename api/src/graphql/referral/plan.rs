@@ -1,13 +1,13 @@
 //! What each input asks for: an act of our own, a message to the partner, or a file.
 
 use cross_border::exchange::body::{
-    Acknowledgement, Offer, OfferAnswer, Outcome, OutcomeAcknowledgement, Progress, Recall, Retrieved, Return,
-    SessionReport,
+    Acknowledgement, Offer, OfferAnswer, Outcome, OutcomeAcknowledgement, Progress, Retrieved, Return, SessionReport,
 };
 use cross_border::exchange::{Body, Digest, EvidenceItem, LangText, SessionId};
 use cross_border::referral::assess::Assess;
 use cross_border::referral::capture_consent::CaptureConsent;
 use cross_border::referral::event;
+use cross_border::referral::vocabulary::RecallReason;
 use cross_border::referral::{Act, Transfer, recall};
 use domain::money;
 
@@ -32,6 +32,8 @@ pub enum Plan {
     Present(Box<PresentationInput>),
     /// The consumer does not agree any more.
     Withdraw,
+    /// What was sent is called back.
+    Recall(RecallReason),
     /// A file belongs to it.
     Attach(EvidenceItem),
     /// What was received for it, or is kept for it alone, is to go.
@@ -72,7 +74,7 @@ plans! {
         let reason = input.reason.into();
         // What has not left is not the partner's business.
         if transfer.stage.has_left() {
-            Plan::Tell(Recall { reason }.into())
+            Plan::Recall(reason)
         } else {
             Plan::Stay(Act::Recall(recall::Recall { reason }))
         }

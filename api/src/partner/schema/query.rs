@@ -142,7 +142,15 @@ async fn outgoing(desk: &Desk<'_>, after: Option<Position>, first: u32) -> Resul
 
 async fn issued(desk: &Desk<'_>, row: &OutboxRow) -> Result<Option<IssuedMessage>, CouncilError> {
     let kind: MessageKind = row.kind;
-    Ok(desk.council.issued(row).await?.map(|signed| IssuedMessage {
+    let signed = match desk.council.issued(row).await {
+        // It stays here, and what is behind it goes on; its step falls due, and somebody is told.
+        Err(error @ CouncilError::Lapsed { .. }) => {
+            tracing::error!(delivery.id = %row.delivery, "`{}` is not given out: {error}", row.delivery);
+            None
+        }
+        issued => issued?,
+    };
+    Ok(signed.map(|signed| IssuedMessage {
         cursor: row.position.to_string(),
         delivery: row.delivery.to_string().into(),
         kind: kind.code().to_owned(),

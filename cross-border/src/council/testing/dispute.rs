@@ -223,14 +223,14 @@ pub(crate) fn assessed(from: Place, to: &PartnerId) -> Assessed {
     let instrument = Instrument {
         number: "SCC-2026-1".to_owned(),
         valid_from: day("2026-01-01"),
-        valid_to: day("2026-12-31"),
+        valid_to: day("2027-06-30"),
         filing: Some(Filed { number: "F-1".to_owned(), on: day("2026-01-09") }),
     };
     let impact = ImpactAssessment {
         number: "PIA-1".to_owned(),
         version: 2,
         assessed_on: day("2026-03-01"),
-        valid_to: day("2026-12-31"),
+        valid_to: day("2027-06-30"),
     };
     Assessed {
         route: route(from, to),

@@ -4,17 +4,17 @@ use chrono::Duration;
 use domain::id::SubjectId;
 use event_log::execute::{Issue, execute};
 
-use crate::council::testing::dispute::NOTE;
+use crate::council::testing::dispute::{NOTE, ask};
 use crate::council::testing::{FIRST, Node, Pair, text};
-use crate::council::{CouncilError, SYSTEM_ACTOR, SweepReport};
-use crate::delivery::{Delivery, DeliveryCommand};
-use crate::exchange::body::{Acknowledgement, Outcome, OutcomeAcknowledgement, Progress, Return};
+use crate::council::{Ask, CouncilError, SYSTEM_ACTOR, SweepReport};
+use crate::delivery::{Delivery, DeliveryCommand, DeliveryState, FailureCode};
+use crate::exchange::body::{Acknowledgement, Outcome, OutcomeAcknowledgement, Progress, Recall, Return};
 use crate::exchange::{MessageKind, RefusalCode, Side, Step};
 use crate::index::OutboxRow;
 use crate::partner::Language;
-use crate::referral::vocabulary::{ProgressKind, ReferralOutcome, ReturnCode};
+use crate::referral::vocabulary::{ProgressKind, RecallReason, ReferralOutcome, ReturnCode};
 use crate::referral::withdraw_consent::WithdrawConsent;
-use crate::referral::{Act, ReferralId, Stage};
+use crate::referral::{Act, Lapse, ReferralId, Stage};
 
 async fn sweep(node: &Node) -> SweepReport {
     node.catch_up();
@@ -34,9 +34,12 @@ fn noted(kind: ProgressKind) -> Progress {
 
 /// A worker takes the right to try.
 async fn lease(node: &Node, row: &OutboxRow) {
-    let council = &node.council;
     let until = node.clock.now() + Duration::seconds(60);
-    let body = DeliveryCommand::Lease { holder: "worker-1".to_owned(), until };
+    record(node, row, DeliveryCommand::Lease { holder: "worker-1".to_owned(), until }).await;
+}
+
+async fn record(node: &Node, row: &OutboxRow, body: DeliveryCommand) {
+    let council = &node.council;
     let ctx = council.context(&node.unit, SYSTEM_ACTOR);
     let (log, stream) = (node.log.as_ref(), row.delivery.stream());
     execute::<Delivery>(log, &stream, node.command(), &Issue::default(), None, &ctx, body).await.unwrap();
@@ -237,6 +240,109 @@ async fn a_consent_withdrawn_before_anything_left_ends_the_referral_without_an_a
         assert_eq!(origin.council.issued(&row).await.unwrap(), None, "not even to somebody who kept the row");
         assert!(pair.target.council.load(pair.there(here)).await.unwrap().state.transfer().is_none());
     }
+}
+
+#[tokio::test]
+async fn a_recall_before_anything_left_goes_nowhere_and_takes_the_submission_with_it() {
+    let ended = Stage::Recalled { after_sending: false, erased: None };
+    for crashed in [false, true] {
+        let pair = Pair::new();
+        let here = pair.origin.submit(pair.target.own()).await;
+        let row = pair.origin.outbox(here).remove(0);
+        let (origin, command, reason) = (&pair.origin, pair.origin.command(), RecallReason::WrongRecipient);
+        if crashed {
+            // The recall stands in the log, and nobody came to see whether anything had left.
+            origin.tell(here, Recall { reason }).await.unwrap();
+            lease(origin, &row).await;
+            assert_eq!(origin.council.issued(&row).await.unwrap(), None, "an attempt behind the recall comes too late");
+            assert_eq!(sweep(origin).await, SweepReport { recalled: 1, ..SweepReport::default() });
+        } else {
+            let recall = || origin.council.recall(here, command, origin.caller(FIRST), None, None, reason);
+            assert!(!recall().await.unwrap().repeated);
+            assert!(recall().await.unwrap().repeated, "once");
+            origin.catch_up();
+        }
+        assert_eq!(origin.stage(here).await, ended, "crashed: {crashed}");
+        assert_eq!(origin.transfer(here).await.running().count(), 0, "nobody has to answer");
+        assert!(origin.outbox(here).is_empty(), "neither the submission nor the recall is brought");
+        assert_eq!(origin.council.issued(&row).await.unwrap(), None, "not even to somebody who kept the row");
+        assert_eq!(sweep(origin).await, SweepReport::default());
+        // A withdrawal behind it changes nothing.
+        withdraw(&pair, here).await;
+        assert_eq!(sweep(origin).await, SweepReport::default());
+        assert_eq!(origin.stage(here).await, ended);
+    }
+}
+
+#[tokio::test]
+async fn a_recall_behind_an_attempt_finds_the_submission_there() {
+    let pair = Pair::new();
+    let here = pair.origin.submit(pair.target.own()).await;
+    let row = pair.origin.outbox(here).remove(0);
+    lease(&pair.origin, &row).await;
+    let (origin, command) = (&pair.origin, pair.origin.command());
+    let reason = RecallReason::WrongRecipient;
+    origin.council.recall(here, command, origin.caller(FIRST), None, None, reason).await.unwrap();
+    assert_eq!(origin.stage(here).await, Stage::Recalled { after_sending: true, erased: None });
+    assert_eq!(sweep(origin).await, SweepReport::default(), "nobody knows what came of the attempt");
+    assert_eq!(origin.deliver(here, &pair.target).await, 2);
+    assert_eq!(sweep(&pair.target).await, SweepReport { erased: 1, ..SweepReport::default() });
+    pair.settle(here).await;
+    assert_eq!(pair.assert_agreed(here).await, Stage::Recalled { after_sending: true, erased: Some(true) });
+}
+
+#[tokio::test]
+async fn what_a_partner_had_is_not_given_out_again_once_it_is_called_back_or_past_its_time() {
+    let pair = Pair::new();
+    let (here, _) = pair.delivered().await;
+    let submission = pair.origin.every_message(here).remove(0);
+    assert_eq!(submission.state, DeliveryState::Delivered);
+    assert!(pair.origin.council.issued(&submission).await.unwrap().is_some());
+    let last = pair.origin.transfer(here).await.retention_to().unwrap();
+    withdraw(&pair, here).await;
+    assert_eq!(pair.origin.council.issued(&submission).await.unwrap(), None);
+    sweep(&pair.origin).await;
+    assert_eq!(pair.origin.council.issued(&submission).await.unwrap(), None);
+    let recall = pair.origin.every_message(here).remove(1);
+    assert!(pair.origin.council.issued(&recall).await.unwrap().is_some(), "the recall itself names nobody");
+
+    let pair = Pair::new();
+    let (here, _) = pair.delivered().await;
+    let submission = pair.origin.every_message(here).remove(0);
+    pair.clock.set(&format!("{last}T23:00:00+08:00"));
+    assert!(pair.origin.council.issued(&submission).await.unwrap().is_some());
+    pair.clock.advance(Duration::hours(2));
+    assert_eq!(pair.origin.council.issued(&submission).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_rests_on_nothing_any_more_does_not_leave_and_can_be_called_back() {
+    let pair = Pair::new();
+    let here = pair.origin.prepare(pair.target.own()).await;
+    let asked = ask(pair.origin.council.place(), pair.target.own());
+    pair.origin.approve(here, Ask { retention_to: "2026-06-30".parse().unwrap(), ..asked }).await;
+    let row = pair.origin.outbox(here).remove(0);
+    pair.clock.set("2026-06-30T23:00:00+08:00");
+    pair.clock.advance(Duration::hours(2));
+    lease(&pair.origin, &row).await;
+    let refused = pair.origin.council.issued(&row).await;
+    assert!(matches!(&refused, Err(CouncilError::Lapsed { what }) if what.contains(&Lapse::Instrument)), "{refused:?}");
+    assert!(!pair.origin.transfer(here).await.given_out);
+    let failed = DeliveryCommand::Fail {
+        attempt: 1,
+        code: FailureCode::Lapsed,
+        status: None,
+        detail: Some(Lapse::Retention.code().to_owned()),
+        retry_at: None,
+    };
+    record(&pair.origin, &row, failed).await;
+    pair.origin.catch_up();
+    assert!(pair.origin.every_message(here)[0].is_over());
+    // The attempt sent nothing, so that nothing has left.
+    let (origin, command) = (&pair.origin, pair.origin.command());
+    let reason = RecallReason::WrongRecipient;
+    origin.council.recall(here, command, origin.caller(FIRST), None, None, reason).await.unwrap();
+    assert_eq!(origin.stage(here).await, Stage::Recalled { after_sending: false, erased: None });
 }
 
 #[tokio::test]

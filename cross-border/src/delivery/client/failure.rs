@@ -103,7 +103,7 @@ impl CallError {
             // A file can be refused while the announcement of it is still on its way.
             Some(RefusalCode::EvidenceUnannounced) => true,
             Some(refusal) => refusal.is_retryable() || is_about_the_channel(refusal),
-            None => self.code != FailureCode::Erased,
+            None => !matches!(self.code, FailureCode::Erased | FailureCode::Lapsed),
         }
     }
 
@@ -125,7 +125,11 @@ impl CallError {
             FailureCode::Refused | FailureCode::Evidence => {
                 matches!(self.refusal, Some(RefusalCode::Unavailable | RefusalCode::Internal | RefusalCode::Timeout))
             }
-            FailureCode::RateLimited | FailureCode::Unsigned | FailureCode::Erased | FailureCode::NoPeer => false,
+            FailureCode::RateLimited
+            | FailureCode::Unsigned
+            | FailureCode::Erased
+            | FailureCode::NoPeer
+            | FailureCode::Lapsed => false,
         }
     }
 
@@ -149,7 +153,8 @@ impl CallError {
             | FailureCode::Evidence
             | FailureCode::Unsigned
             | FailureCode::Erased
-            | FailureCode::NoPeer => false,
+            | FailureCode::NoPeer
+            | FailureCode::Lapsed => false,
         }
     }
 }

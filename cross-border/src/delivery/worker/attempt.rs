@@ -60,6 +60,10 @@ impl From<CouncilError> for Trouble {
         match error {
             CouncilError::Erased => Self::Erased,
             CouncilError::NoSigningKey => Self::NoKey,
+            CouncilError::Lapsed { what } => {
+                let what: Vec<&str> = what.iter().map(|lapse| lapse.code()).collect();
+                Self::Call(CallError::new(FailureCode::Lapsed).with_detail(what.join(", ")))
+            }
             error => Self::Own(error),
         }
     }
@@ -267,7 +271,7 @@ pub(super) fn outcome(terms: &Terms, error: &CallError) -> Outcome {
     };
     let hold = asked.map(|asked| terms.backoff.bounded(asked));
     match error.code {
-        FailureCode::Unsigned | FailureCode::Erased => Outcome::NotTried,
+        FailureCode::Unsigned | FailureCode::Erased | FailureCode::Lapsed => Outcome::NotTried,
         // Refused here, before anything was sent.
         FailureCode::Refused if error.status.is_none() => Outcome::NotTried,
         _ if error.counts_against_the_partner() => Outcome::Unwell { hold },
