@@ -61,6 +61,8 @@ pub struct Delivery {
     pub leases: u32,
     /// Leases given since the message was issued or last re-driven.
     pub attempts: u32,
+    /// When the first of them was given.
+    pub tried_since: Option<DateTime<Utc>>,
     /// Alarms since it was given up.
     pub alarms: u32,
     pub alarmed_at: Option<DateTime<Utc>>,
@@ -82,6 +84,7 @@ impl Delivery {
             phase: Phase::Pending { next_at: None },
             leases: 0,
             attempts: 0,
+            tried_since: None,
             alarms: 0,
             alarmed_at: None,
             last: None,
@@ -138,6 +141,7 @@ pub(super) fn evolve(mut state: Delivery, happened: &Happened<DeliveryEvent>) ->
                 state.leases = leased.attempt;
                 state.attempts = state.attempts.saturating_add(1);
             }
+            state.tried_since = state.tried_since.or(Some(at));
             state.phase =
                 Phase::Leased(Lease { holder: leased.holder.clone(), until: leased.until, attempt: leased.attempt });
         }
@@ -157,6 +161,7 @@ pub(super) fn evolve(mut state: Delivery, happened: &Happened<DeliveryEvent>) ->
         DeliveryEvent::Redriven(_) => {
             state.phase = Phase::Pending { next_at: None };
             state.attempts = 0;
+            state.tried_since = None;
             state.alarms = 0;
             state.alarmed_at = None;
             state.redriven_at = Some(at);

@@ -243,6 +243,18 @@ fn what_was_given_up_is_alarmed_until_it_is_re_driven_and_then_begins_anew() {
 }
 
 #[test]
+fn how_long_it_is_tried_counts_from_the_first_lease_since_it_was_issued_or_re_driven() {
+    let waited = given().and(500, lease(ONE, 560));
+    assert_eq!((given().state().tried_since, waited.state().tried_since), (None, Some(second(500))));
+    // Prolonged, and taken by another one.
+    let again = waited.and(510, lease(ONE, 590)).and(520, fail(1, Some(600))).and(600, lease(OTHER, 660));
+    assert_eq!(again.state().tried_since, Some(second(500)));
+    let redriven = again.and(610, fail(2, None)).and(700, DeliveryCommand::Redrive);
+    assert_eq!(redriven.state().tried_since, None);
+    assert_eq!(redriven.and(900, lease(ONE, 960)).state().tried_since, Some(second(900)));
+}
+
+#[test]
 fn a_detail_is_cut_to_its_limit_and_has_no_unseen_characters() {
     let told = given().and(0, lease(ONE, 60)).and(
         10,

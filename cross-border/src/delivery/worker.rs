@@ -64,7 +64,7 @@ pub struct WorkerOptions {
     pub max: Duration,
     /// Attempts after which a delivery is given up.
     pub attempts_max: u32,
-    /// Age at which a failing delivery is given up, counted from when it was issued or re-driven.
+    /// Time after which a failing delivery is given up, from the first attempt since it was issued or re-driven.
     pub give_up_after: Duration,
     /// Failures in a row after which a partner is left alone.
     pub breaker_failures: u32,

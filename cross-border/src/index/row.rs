@@ -135,7 +135,7 @@ pub struct OutboxRow {
     pub digest: Digest,
     /// When the log recorded it.
     pub issued_at: DateTime<Utc>,
-    /// When it was issued or last re-driven: from here on attempts and time are counted.
+    /// When it was issued or last re-driven: from here on attempts are counted.
     pub since: DateTime<Utc>,
     /// Of the event that issued it.
     pub position: Position,

@@ -46,7 +46,7 @@ pub struct PartnerConfig {
     pub max_ms: u64,
     /// Attempts after which a delivery is given up and alarms until somebody sets it going again.
     pub attempts_max: u32,
-    /// Age at which a delivery is given up, however few its attempts.
+    /// Time from its first attempt after which a delivery is given up, however few there were.
     pub give_up_hours: u32,
     /// Failures in a row after which a partner is left alone for a while.
     pub breaker_failures: u32,

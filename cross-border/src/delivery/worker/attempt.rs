@@ -236,10 +236,13 @@ impl Attempt<'_> {
     }
 
     /// Whether there is no other attempt: the partner refuses it for good, or it was tried too often or for too long.
+    ///
+    /// The time counts from the first attempt: a message may wait for days behind another one, and that is no failure of
+    /// its own. Number and time stand in the log, so that neither a restart nor another worker begins them anew.
     fn is_over(&self, error: &CallError) -> bool {
-        let options = &self.terms.options;
-        let age = self.terms.council.moment().signed_duration_since(self.row.since).to_std().unwrap_or_default();
-        !error.may_pass() || self.held.attempts >= options.attempts_max || age >= options.give_up_after
+        let (options, held) = (&self.terms.options, &self.held);
+        let tried = self.terms.council.moment().signed_duration_since(held.tried_since).to_std().unwrap_or_default();
+        !error.may_pass() || held.attempts >= options.attempts_max || tried >= options.give_up_after
     }
 
     fn tell_of_failure(&self, error: &CallError, again: bool, wait: Duration) {

@@ -26,6 +26,8 @@ pub(super) struct Held {
     pub(super) lease: Lease,
     /// Attempts since the message was issued or re-driven, this one included.
     pub(super) attempts: u32,
+    /// When the first of them began.
+    pub(super) tried_since: DateTime<Utc>,
     pub(super) position: Position,
     event: EventId,
 }
@@ -47,7 +49,9 @@ pub(super) async fn lease(
     let done = record(council, row, command, Issue::default(), body).await?;
     // The state right behind our own event; nothing but a lease can stand there.
     let lease = done.state.lease().cloned().ok_or(ExecuteError::NothingToDo)?;
-    Ok(Held { lease, attempts: done.state.attempts, position: done.position, event: id.event(&stream, 0) })
+    let Delivery { attempts, tried_since, .. } = done.state;
+    let tried_since = tried_since.unwrap_or(now);
+    Ok(Held { lease, attempts, tried_since, position: done.position, event: id.event(&stream, 0) })
 }
 
 /// Carries out what a lease led to: once, however often it is asked.

@@ -4,14 +4,15 @@
 use tokio::sync::Notify;
 use tokio::task::yield_now;
 
-use super::super::testing::{Fault, World, options};
+use super::super::testing::{Fault, World, answer_of, options};
 use super::super::*;
+use super::long;
 use crate::council::testing::{MACAO, council_id, peer, signing_key};
 use crate::delivery::DeliveryState;
 use crate::delivery::client::testing::Reply;
 use crate::evidence::sniff::tests::PDF;
 use crate::exchange::body::Recall;
-use crate::exchange::{MessageKind, Side};
+use crate::exchange::{MessageKind, RefusalCode, Side};
 use crate::peer::{Directory, Peer};
 use crate::referral::Stage;
 use crate::referral::vocabulary::RecallReason;
@@ -135,6 +136,30 @@ async fn a_message_whose_text_was_erased_before_it_was_delivered_holds_back_noth
         assert_eq!(world.turn(&mut worker).await, 0);
         assert_eq!(world.row(id, 2).alarms, 1, "it is told of once: nobody can set it going again");
     }
+}
+
+#[tokio::test]
+async fn what_waited_its_turn_for_days_is_tried_as_if_it_had_just_been_issued() {
+    let world = World::new().await;
+    let id = world.submitted().await;
+    world.partner.will(Fault::Instead(answer_of(RefusalCode::WrongSide)));
+    let mut worker = world.worker();
+    assert_eq!(world.turn(&mut worker).await, 1);
+    assert_eq!(world.row(id, 1).state, DeliveryState::Dead);
+    world.origin.tell(id, Recall { reason: RecallReason::SettledHere }).await.unwrap();
+    assert!(world.row(id, 2).waits);
+
+    world.clock.advance(TimeDelta::days(4));
+    world.redrive(&world.row(id, 1)).await;
+    assert_eq!(world.turn(&mut worker).await, 1);
+    assert_eq!(world.row(id, 1).state, DeliveryState::Delivered);
+    world.partner.will(Fault::Instead(Reply::status(503, "")));
+    assert_eq!(world.turn(&mut worker).await, 1);
+    let recall = world.row(id, 2);
+    assert_eq!((recall.kind, recall.state, recall.attempts), (MessageKind::Recall, DeliveryState::Pending, 1));
+    world.clock.advance(long());
+    assert_eq!(world.turn(&mut worker).await, 1);
+    assert_eq!(world.row(id, 2).state, DeliveryState::Delivered);
 }
 
 #[tokio::test]
