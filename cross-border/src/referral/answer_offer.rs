@@ -87,6 +87,21 @@ mod tests {
     }
 
     #[test]
+    fn another_accepted_arbitration_does_not_put_off_the_first() {
+        let form = SessionForm::Arbitration;
+        let two = at_macao()
+            .received("2026-05-22T10:00:00+08:00", offer(1, form))
+            .received("2026-05-22T10:00:00+08:00", offer(2, form));
+        let one = two.told(NOW, answer(1, true, false));
+        let awaited = one.transfer().clocks[&Step::Arbitration].clone();
+        assert_eq!((awaited.by, awaited.met_on), (day("2026-06-10"), None));
+        let second = OfferAnswered { session: session(2), accepted: true, recording_consent: false, note: None };
+        let second = ReferralEvent::OfferAnswered(second);
+        let both = given(one).at("2026-05-29T10:00:00+08:00").told(answer(2, true, false)).then([second]);
+        assert_eq!(both.transfer().clocks[&Step::Arbitration], awaited);
+    }
+
+    #[test]
     fn two_offers_are_answered_one_by_one() {
         let two = offered(SessionForm::VideoMediation).received(NOW, offer(2, SessionForm::VideoMediation));
         let one = two.told(NOW, answer(1, false, false));

@@ -5,7 +5,7 @@ use domain::clock::{Basis, PeriodUnit, reckon};
 
 use super::event::{ClockStarted, Expected, ReferralEvent};
 use super::rejection::Rejection;
-use super::state::{Stage, Transfer};
+use super::state::{Stage, StepClock, Transfer};
 use crate::exchange::{SessionForm, Side, Step};
 use crate::partner::{Partner, PartnerRegister, Standards};
 
@@ -38,11 +38,15 @@ fn steps_after(transfer: &Transfer, event: &ReferralEvent) -> &'static [Step] {
             (Side::Origin, _) => &[],
         },
         ReferralEvent::Acknowledged(_) => &[Step::Feedback],
+        // One clock awaits all offers, and one all arbitrations: another one does not put off the last day that was
+        // set, nor undo what was done when it was over.
+        ReferralEvent::SessionOffered(_) if is_awaited(transfer, Step::OfferAnswer) => &[],
         ReferralEvent::SessionOffered(_) => &[Step::OfferAnswer],
         ReferralEvent::OfferAnswered(answered) => {
             let form = transfer.sessions.get(&answered.session).map(|session| session.form);
             let to_be_held = answered.accepted && transfer.stage.is_handled();
-            if to_be_held && form == Some(SessionForm::Arbitration) { &[Step::Arbitration] } else { &[] }
+            let begins = to_be_held && form == Some(SessionForm::Arbitration);
+            if begins && !is_awaited(transfer, Step::Arbitration) { &[Step::Arbitration] } else { &[] }
         }
         ReferralEvent::OutcomeReported(_) => &[Step::OutcomeAcknowledgement],
         ReferralEvent::Recalled(recalled) if recalled.after_sending => &[Step::RecallAnswer],
@@ -75,6 +79,10 @@ fn steps_after(transfer: &Transfer, event: &ReferralEvent) -> &'static [Step] {
         | ReferralEvent::Erased(_)
         | ReferralEvent::ErasureHeld(_) => &[],
     }
+}
+
+fn is_awaited(transfer: &Transfer, step: Step) -> bool {
+    transfer.clocks.get(&step).is_some_and(StepClock::is_running)
 }
 
 /// The side whose act a step is.

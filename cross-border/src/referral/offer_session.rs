@@ -41,16 +41,18 @@ impl OfferSession {
 mod tests {
     use crate::exchange::{SessionForm, Step};
     use crate::partner::Place;
+    use crate::referral::escalate::Escalate;
     use crate::referral::event::{ReferralEvent, SessionOffered};
-    use crate::referral::testing::{acknowledged, came_in, clock, day, given, offer, session, taken};
+    use crate::referral::remind::Remind;
+    use crate::referral::testing::{acknowledged, answer, came_in, clock, day, given, offer, session, taken};
     use crate::referral::vocabulary::ProgressKind;
-    use crate::referral::{Action, Rejection, Stage};
+    use crate::referral::{Act, Action, Rejection, Stage};
 
     const NOW: &str = "2026-05-22T10:00:00+08:00";
 
-    fn offered(form: SessionForm) -> ReferralEvent {
+    fn offered(number: u128, form: SessionForm) -> ReferralEvent {
         ReferralEvent::SessionOffered(Box::new(SessionOffered {
-            session: session(1),
+            session: session(number),
             form,
             proposed_at: None,
             languages: Vec::new(),
@@ -67,12 +69,12 @@ mod tests {
             let ours = given(taken())
                 .at(NOW)
                 .told(offer(1, form))
-                .then([offered(form), clock(Step::OfferAnswer, Place::Macao, "2026-05-22", "2026-06-01")])
+                .then([offered(1, form), clock(Step::OfferAnswer, Place::Macao, "2026-05-22", "2026-06-01")])
                 .transfer();
             let theirs = given(acknowledged())
                 .at(NOW)
                 .received(offer(1, form))
-                .then([offered(form), clock(Step::OfferAnswer, Place::Guangdong, "2026-05-22", "2026-05-29")])
+                .then([offered(1, form), clock(Step::OfferAnswer, Place::Guangdong, "2026-05-22", "2026-05-29")])
                 .transfer();
             for transfer in [ours, theirs] {
                 assert_eq!(transfer.stage, Stage::InProgress(kind));
@@ -80,6 +82,26 @@ mod tests {
                 assert_eq!(transfer.sessions[&session(1)].answer, None);
             }
         }
+    }
+
+    #[test]
+    fn another_offer_does_not_put_off_the_answer_to_the_first() {
+        let (step, form) = (Step::OfferAnswer, SessionForm::VideoMediation);
+        // The consumer's answer is awaited until 2026-06-01.
+        let late = taken()
+            .told(NOW, offer(1, form))
+            .told("2026-06-02T10:00:00+08:00", Act::Remind(Remind { step }))
+            .and("2026-06-08T10:00:00+08:00", Act::Escalate(Escalate { step, to: "council-head".to_owned() }));
+        let overdue = late.transfer().clocks[&step].clone();
+        assert_eq!((overdue.by, overdue.reminders, overdue.escalated), (day("2026-06-01"), 1, true));
+        let now = "2026-06-09T10:00:00+08:00";
+        let both = given(late).at(now).told(offer(2, form)).then([offered(2, form)]);
+        assert_eq!(both.transfer().clocks[&step], overdue);
+        // When all are answered, the next offer is awaited anew.
+        let answered = both.received(now, answer(1, false, false)).received(now, answer(2, false, false));
+        let anew = answered.told(now, offer(3, form)).transfer().clocks[&step].clone();
+        assert_eq!((anew.started_on, anew.met_on), (day("2026-06-09"), None));
+        assert_eq!((anew.reminders, anew.escalated), (0, false));
     }
 
     #[test]
