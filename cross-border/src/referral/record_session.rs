@@ -112,6 +112,29 @@ mod tests {
     }
 
     #[test]
+    fn an_arbitration_is_awaited_until_none_is_still_to_be_held() {
+        let form = SessionForm::Arbitration;
+        let (offered, answered) = ("2026-05-22T10:00:00+08:00", "2026-05-25T10:00:00+08:00");
+        // The third is refused, and awaited of nobody.
+        let mut history = at_macao()
+            .received(offered, offer(1, form))
+            .received(offered, offer(2, form))
+            .received(offered, offer(3, form))
+            .told(answered, answer(1, true, false))
+            .told(answered, answer(2, true, false))
+            .told(answered, answer(3, false, false));
+        for (now, number, result, met_on) in [
+            ("2026-06-02T15:00:00+08:00", 1, SessionResult::Adjourned, None),
+            ("2026-06-03T15:00:00+08:00", 2, SessionResult::Award, None),
+            ("2026-06-04T15:00:00+08:00", 1, SessionResult::Adjourned, None),
+            ("2026-06-05T15:00:00+08:00", 1, SessionResult::Settled, Some(day("2026-06-05"))),
+        ] {
+            history = history.received(now, Act::RecordSession(held(number, result)));
+            assert_eq!(history.transfer().clocks[&Step::Arbitration].met_on, met_on, "{now}");
+        }
+    }
+
+    #[test]
     fn an_adjourned_session_is_held_again_and_a_finished_one_is_not() {
         let adjourned = accepted(false).told(NOW, Act::RecordSession(held(1, SessionResult::Adjourned)));
         let failed = adjourned.told(NOW, Act::RecordSession(held(1, SessionResult::Failed)));

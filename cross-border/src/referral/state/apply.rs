@@ -233,7 +233,15 @@ impl Transfer {
         });
         match session.form {
             SessionForm::VideoMediation => self.progressed(ProgressKind::VideoMediation),
-            SessionForm::Arbitration => self.meet(&[Step::Arbitration], day),
+            SessionForm::Arbitration => self.arbitration_held(day),
+        }
+    }
+
+    /// One that was adjourned is still to be held, and so may another one be: a single clock awaits them all.
+    fn arbitration_held(&mut self, day: NaiveDate) {
+        let mut arbitrations = self.sessions.values().filter(|session| session.form == SessionForm::Arbitration);
+        if !arbitrations.any(SessionState::is_to_be_held) {
+            self.meet(&[Step::Arbitration], day);
         }
     }
 
