@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn an_arbitration_is_awaited_until_none_is_still_to_be_held() {
+    fn arbitration_is_awaited_until_each_has_had_a_hearing() {
         let form = SessionForm::Arbitration;
         let (offered, answered) = ("2026-05-22T10:00:00+08:00", "2026-05-25T10:00:00+08:00");
         // The third is refused, and awaited of nobody.
@@ -125,9 +125,9 @@ mod tests {
             .told(answered, answer(3, false, false));
         for (now, number, result, met_on) in [
             ("2026-06-02T15:00:00+08:00", 1, SessionResult::Adjourned, None),
-            ("2026-06-03T15:00:00+08:00", 2, SessionResult::Award, None),
-            ("2026-06-04T15:00:00+08:00", 1, SessionResult::Adjourned, None),
-            ("2026-06-05T15:00:00+08:00", 1, SessionResult::Settled, Some(day("2026-06-05"))),
+            ("2026-06-03T15:00:00+08:00", 1, SessionResult::Settled, None),
+            ("2026-06-04T15:00:00+08:00", 2, SessionResult::Adjourned, Some(day("2026-06-04"))),
+            ("2026-06-05T15:00:00+08:00", 2, SessionResult::Award, Some(day("2026-06-04"))),
         ] {
             history = history.received(now, Act::RecordSession(held(number, result)));
             assert_eq!(history.transfer().clocks[&Step::Arbitration].met_on, met_on, "{now}");

@@ -237,10 +237,11 @@ impl Transfer {
         }
     }
 
-    /// One that was adjourned is still to be held, and so may another one be: a single clock awaits them all.
+    /// What is awaited is that the file comes to the arbitration centre (移送仲裁): a hearing shows that it has, one that was
+    /// adjourned too. Another arbitration may not have come so far, and a single clock awaits them all.
     fn arbitration_held(&mut self, day: NaiveDate) {
         let mut arbitrations = self.sessions.values().filter(|session| session.form == SessionForm::Arbitration);
-        if !arbitrations.any(SessionState::is_to_be_held) {
+        if !arbitrations.any(|session| session.held.is_none() && session.is_to_be_held()) {
             self.meet(&[Step::Arbitration], day);
         }
     }
