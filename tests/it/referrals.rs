@@ -371,6 +371,21 @@ async fn a_file_is_taken_only_as_it_was_announced_and_given_only_to_its_council(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_file_follows_what_left_without_files() {
+    let server = server().await;
+    let id = sent(&server, "REFER-10").await;
+    let announce = "mutation($input: AnnounceEvidenceInput!) { announceEvidence(input: $input) { position } }";
+    let announced = json!({
+        "commandId": command_id(), "referralId": id, "digest": "ab".repeat(32), "name": "收据.txt", "bytes": 9,
+        "media": "text/plain",
+    });
+    let answer = server.ask(&officer(&server), announce, json!({"input": announced})).await;
+    let extensions = &answer["errors"][0]["extensions"];
+    assert_eq!(extensions["code"], "GATES_SHUT", "{answer:#}");
+    assert_eq!(extensions["gates"], json!(["consent-for-fewer-fields", "not-as-presented"]), "{answer:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_partners_are_those_of_the_register_and_a_delivery_under_way_is_not_redriven() {
     let server = server().await;
     let id = sent(&server, "REFER-5").await;

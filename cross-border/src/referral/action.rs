@@ -154,14 +154,16 @@ impl Transfer {
             Action::ReportProgress | Action::OfferSession | Action::ReportOutcome => !outbound && stage.is_handled(),
             Action::AnswerOffer => {
                 let open = self.sessions.values().any(|session| session.answer.is_none());
-                outbound && stage.is_handled() && open
+                outbound && stage.is_handled() && open && !self.recall_is_due()
             }
             Action::RecordSession => {
                 let open = self.sessions.values().any(SessionState::is_to_be_held);
                 !outbound && stage.is_handled() && open
             }
+            // The consumer who has withdrawn the consent is not spoken for any more, however long the recall takes.
             Action::AddEvidence => {
-                (outbound && stage.is_before_sending()) || stage.is_on_the_way() || stage.is_handled()
+                let is_open = (outbound && stage.is_before_sending()) || stage.is_on_the_way() || stage.is_handled();
+                is_open && !self.recall_is_due()
             }
             Action::StoreEvidence => {
                 let kept = !stage.is_recalled() && self.erasure.done.is_none();

@@ -47,7 +47,8 @@ mod tests {
     use crate::referral::state::Answer;
     use crate::referral::testing::{History, acknowledged, answer, at_macao, clock, day, given, offer, session, taken};
     use crate::referral::vocabulary::ProgressKind;
-    use crate::referral::{Action, Rejection, Stage};
+    use crate::referral::withdraw_consent::WithdrawConsent;
+    use crate::referral::{Act, Action, Rejection, Stage};
 
     const NOW: &str = "2026-05-25T10:00:00+08:00";
 
@@ -128,5 +129,16 @@ mod tests {
                 .told(answer(1, true, false))
                 .then_err(|refused| matches!(refused, Rejection::NotAllowed { action: Action::AnswerOffer, .. }));
         }
+    }
+
+    #[test]
+    fn nobody_answers_for_a_consumer_who_has_withdrawn_the_consent() {
+        let withdrawn = offered(SessionForm::VideoMediation).and(NOW, Act::WithdrawConsent(WithdrawConsent {}));
+        let allowed = withdrawn.transfer().allowed();
+        assert!(!allowed.contains(&Action::AnswerOffer) && allowed.contains(&Action::Recall), "{allowed:?}");
+        given(withdrawn)
+            .at(NOW)
+            .told(answer(1, true, false))
+            .then_err(|refused| matches!(refused, Rejection::NotAllowed { action: Action::AnswerOffer, .. }));
     }
 }

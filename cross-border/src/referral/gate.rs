@@ -3,8 +3,9 @@
 //! They follow from PIPL Art. 23, 31, 38, 39 and 55, from the standard contracts of the Greater Bay Area (mainland
 //! senders of the nine cities only, nothing beyond the three places), from Order 121 Art. 37 (nothing of a report), from
 //! what the recipient takes, and from two persons having looked. They are shown as soon as something is presented
-//! ([`ahead`]) and bind when it is sent ([`shut`]). A contract counts as filed only once it is: the ten working days that
-//! its parties have for filing are not used, which is the stricter reading.
+//! ([`ahead`]) and bind when it is sent ([`shut`]), and again when a file of ours follows it ([`shut_to_file`]). A
+//! contract counts as filed only once it is: the ten working days that its parties have for filing are not used, which
+//! is the stricter reading.
 
 #[cfg(test)]
 mod tests;
@@ -77,7 +78,30 @@ pub fn ahead(transfer: &Transfer, day: NaiveDate) -> Vec<Gate> {
     found(transfer, fields, day)
 }
 
+/// The gates that are shut on the day to a file that follows what has left.
+///
+/// Nobody reads it a second time, so files must be among the fields that were let go. How the words of the message were
+/// presented, and what a scanner found in another file, is no matter of this one.
+pub(super) fn shut_to_file(transfer: &Transfer, day: NaiveDate) -> Vec<Gate> {
+    let mut shut = standing(transfer, &[DataField::Evidence], day);
+    shut.sort_unstable();
+    shut
+}
+
 fn found(transfer: &Transfer, message: &[DataField], day: NaiveDate) -> Vec<Gate> {
+    let mut shut = standing(transfer, message, day);
+    if transfer.presented.as_ref().is_some_and(|presented| presented.content.is_none()) {
+        shut.push(Gate::ContentNotPresented);
+    }
+    if transfer.evidence.values().any(|evidence| evidence.scan == ScanState::Infected) {
+        shut.push(Gate::InfectedEvidence);
+    }
+    shut.sort_unstable();
+    shut
+}
+
+/// Those that ask for the basis of the transfer and for these fields, whatever carries them; in no order.
+fn standing(transfer: &Transfer, message: &[DataField], day: NaiveDate) -> Vec<Gate> {
     let mut shut = Vec::new();
     let partner = PartnerRegister::builtin().get(&transfer.drafted.partner);
     match &transfer.assessed {
@@ -99,16 +123,9 @@ fn found(transfer: &Transfer, message: &[DataField], day: NaiveDate) -> Vec<Gate
             if presented.onward_to.is_some() {
                 shut.push(Gate::OnwardTransfer);
             }
-            if presented.content.is_none() {
-                shut.push(Gate::ContentNotPresented);
-            }
             guardian(transfer, presented.age, partner, &mut shut);
         }
     }
-    if transfer.evidence.values().any(|evidence| evidence.scan == ScanState::Infected) {
-        shut.push(Gate::InfectedEvidence);
-    }
-    shut.sort_unstable();
     shut
 }
 

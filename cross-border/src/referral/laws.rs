@@ -349,6 +349,12 @@ proptest! {
                 prop_assert_eq!(gate::shut(after, domain::day::local_day(now)), Vec::<gate::Gate>::new());
                 prop_assert!(after.consent.as_ref().is_some_and(|consent| !consent.withdrawn));
             }
+            let follows = |happened: &Event| {
+                matches!(&happened.event, ReferralEvent::EvidenceAdded(added) if added.side == Side::Origin)
+            };
+            if !inbound && before.stage.has_left() && happened.iter().any(follows) {
+                prop_assert_eq!(gate::shut_to_file(after, domain::day::local_day(now)), Vec::<gate::Gate>::new());
+            }
             let ours_left = !inbound && after.stage.has_left();
             prop_assert!(!ours_left || after.sent.is_some(), "{} without having been sent", after.stage);
         }

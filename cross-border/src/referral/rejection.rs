@@ -53,7 +53,7 @@ pub enum Rejection {
     FieldsMissing,
     #[error("`{field}` ends before it begins, or begins in the future")]
     Dates { field: &'static str },
-    #[error("the referral may not be sent: {}", gates(.0))]
+    #[error("this may not be sent: {}", gates(.0))]
     Gates(Vec<Gate>),
     #[error("whoever presented a referral, or added a file to it, cannot approve it; somebody else has to")]
     SameApprover,

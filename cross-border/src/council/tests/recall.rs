@@ -326,7 +326,7 @@ async fn what_rests_on_nothing_any_more_does_not_leave_and_can_be_called_back() 
     pair.clock.advance(Duration::hours(2));
     lease(&pair.origin, &row).await;
     let refused = pair.origin.council.issued(&row).await;
-    assert!(matches!(&refused, Err(CouncilError::Lapsed { what }) if what.contains(&Lapse::Instrument)), "{refused:?}");
+    assert!(matches!(&refused, Err(CouncilError::Lapsed { what }) if *what == [Lapse::Retention]), "{refused:?}");
     assert!(!pair.origin.transfer(here).await.given_out);
     let failed = DeliveryCommand::Fail {
         attempt: 1,

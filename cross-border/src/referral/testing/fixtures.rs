@@ -119,7 +119,13 @@ pub(in crate::referral) fn content() -> PresentedContent {
 
 pub(in crate::referral) fn message() -> Sealed {
     Sealed {
-        fields: vec![DataField::ConsumerName, DataField::ConsumerContact, DataField::TraderName, DataField::Facts],
+        fields: vec![
+            DataField::ConsumerName,
+            DataField::ConsumerContact,
+            DataField::TraderName,
+            DataField::Facts,
+            DataField::Evidence,
+        ],
         removed: vec![DataField::ConsumerIdNumber],
         minimisation: "2026-1".to_owned(),
         renditions: vec![Language::TraditionalHongKong],
