@@ -94,7 +94,7 @@ fn prepared(case: &Value) -> Value {
 fn presentation(facts: &str) -> Value {
     let text = |text: &str| json!({"lang": "SIMPLIFIED_CHINESE", "text": text});
     json!({
-        "retentionTo": day(400), "fields": FIELDS,
+        "age": "ADULT", "retentionTo": day(400), "fields": FIELDS,
         "content": {"facts": text(facts), "request": text("请求退款。")},
     })
 }

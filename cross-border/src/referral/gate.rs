@@ -1,6 +1,6 @@
 //! The gates before sending: each must be open, and those that are shut are named one by one.
 //!
-//! They follow from PIPL Art. 23, 31, 38, 39 and 55, from the standard contracts of the Greater Bay Area (mainland
+//! They follow from PIPL Art. 23, 28, 31, 38, 39 and 55, from the standard contracts of the Greater Bay Area (mainland
 //! senders of the nine cities only, nothing beyond the three places), from Order 121 Art. 37 (nothing of a report), from
 //! what the recipient takes, and from two persons having looked. They are shown as soon as something is presented
 //! ([`ahead`]) and bind when it is sent ([`shut`]), and again when a file of ours follows it ([`shut_to_file`]). A
@@ -16,7 +16,7 @@ use domain::vocabulary::vocabulary;
 
 use super::event::Assessed;
 use super::state::Transfer;
-use super::vocabulary::{DataField, FieldClass};
+use super::vocabulary::{DataField, FieldClass, LegalRoute};
 use crate::exchange::{AgeBand, ScanState};
 use crate::partner::{Partner, PartnerRegister, Place};
 
@@ -44,6 +44,7 @@ vocabulary! {
         NotAsPresented = "not-as-presented", "与送审内容不一致";
         ChildWithoutGuardian = "child-without-guardian", "不满十四周岁，没有监护人同意";
         MinorToHongKong = "minor-to-hong-kong", "未成年人资料送香港，没有监护人同意";
+        SensitiveByExemption = "sensitive-by-exemption", "敏感个人信息不适用免予前述程序";
         FieldNotTakenByPartner = "field-not-taken", "含接收方不收取的字段";
         OnwardTransfer = "onward-transfer", "将转往三地之外";
         InfectedEvidence = "infected-evidence", "证据含恶意代码";
@@ -124,6 +125,7 @@ fn standing(transfer: &Transfer, message: &[DataField], day: NaiveDate) -> Vec<G
                 shut.push(Gate::OnwardTransfer);
             }
             guardian(transfer, presented.age, partner, &mut shut);
+            exemption(transfer, presented.age, &mut shut);
         }
     }
     shut
@@ -222,5 +224,14 @@ fn guardian(transfer: &Transfer, age: AgeBand, partner: Option<&Partner>, shut: 
     }
     if partner.is_some_and(|partner| partner.place == Place::HongKong) {
         shut.push(Gate::MinorToHongKong);
+    }
+}
+
+/// The exemption of small numbers is not for sensitive data, and a child's are (PIPL Art. 28), whoever consents. Which
+/// exemption is claimed is not recorded, so none carries them.
+fn exemption(transfer: &Transfer, age: AgeBand, shut: &mut Vec<Gate>) {
+    let exempt = transfer.assessed.as_ref().is_some_and(|assessed| assessed.route == LegalRoute::Exempt);
+    if exempt && age == AgeBand::Child {
+        shut.push(Gate::SensitiveByExemption);
     }
 }

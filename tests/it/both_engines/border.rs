@@ -101,7 +101,7 @@ impl<'c, 'p> Crossing<'c, 'p> {
         });
         self.officer("assessReferral", json!({"assessment": assessment})).await;
         let content = json!({"request": text("SIMPLIFIED_CHINESE", "请求退款。")});
-        let presentation = json!({"retentionTo": day(400), "fields": self.fields, "content": content});
+        let presentation = json!({"age": "ADULT", "retentionTo": day(400), "fields": self.fields, "content": content});
         let desks = self.desks;
         let presented = self.here(&desks.officer, "presentReferral", json!({"presentation": presentation})).await;
         self.digest = presented["referral"]["presentation"]["contentDigest"].clone();

@@ -152,7 +152,7 @@ impl Story<'_, '_> {
                 "impact": {"number": "PIA-1", "version": 1, "assessedOn": day(-100), "validTo": day(300)},
             },
             "presentation": {
-                "retentionTo": day(400), "fields": FIELDS,
+                "age": "ADULT", "retentionTo": day(400), "fields": FIELDS,
                 "content": {"request": {"lang": "SIMPLIFIED_CHINESE", "text": "请求退款。"}},
             },
         });

@@ -76,7 +76,7 @@ async fn refer(node: &Node, dispute: Dispute) {
         },
         "assessment": assessment(from, to),
         "presentation": {
-            "retentionTo": day(400), "fields": FIELDS,
+            "age": "ADULT", "retentionTo": day(400), "fields": FIELDS,
             "content": {"request": {"lang": "SIMPLIFIED_CHINESE", "text": "请求退款。"}},
         },
     });

@@ -120,7 +120,7 @@ pub struct AssessmentInput {
 /// 送审: what is to leave, laid before a second person.
 #[derive(Debug, Clone, InputObject)]
 pub struct PresentationInput {
-    #[graphql(default_with = "AgeBand::Adult")]
+    /// How old the consumer is: what is asked for a child or a minor is asked by it.
     pub age: AgeBand,
     /// The last day on which the recipient may keep the data.
     pub retention_to: Date,

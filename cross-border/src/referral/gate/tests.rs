@@ -7,7 +7,7 @@ use crate::referral::testing::{
     draft, drafted, drafted_to, file, instrument, message, nothing, presentation, presented, region, submission,
     submitted, time,
 };
-use crate::referral::vocabulary::{LegalRoute, Purpose};
+use crate::referral::vocabulary::Purpose;
 use crate::referral::withdraw_consent::WithdrawConsent;
 use crate::referral::{Act, ReferralCommand, Rejection};
 
@@ -246,6 +246,21 @@ fn a_guardian_consents_for_a_child_and_to_hong_kong_for_every_minor() {
             assert_eq!(prepared.stopped(), expected, "{age} to {recipient}");
             prepared.history = prepared.history.and(NOW, capture(by_guardian(recipient))).and(NOW, present());
             assert_eq!(prepared.stopped(), OPEN, "{age} to {recipient} with a guardian");
+        }
+    }
+}
+
+#[test]
+fn a_child_does_not_leave_by_an_exemption_whoever_consents() {
+    let by_guardian = || ConsentCaptured { by_guardian: true, ..consent_to(MACAO) };
+    for route in [LegalRoute::Exempt, LegalRoute::GbaMacao] {
+        for age in AgeBand::ALL {
+            let mut prepared = on_the_way(drafted_to(MACAO), route);
+            let present = Act::Present(Present { age: *age, ..presentation() });
+            prepared.history = prepared.history.and(NOW, capture(by_guardian())).and(NOW, present);
+            let is_shut = route == LegalRoute::Exempt && *age == AgeBand::Child;
+            let expected = if is_shut { vec![Gate::SensitiveByExemption] } else { Vec::new() };
+            assert_eq!(prepared.stopped(), expected, "{age} by {route}");
         }
     }
 }

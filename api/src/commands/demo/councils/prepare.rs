@@ -122,6 +122,7 @@ pub(super) fn presentation(plot: &Plot, referral: Uuid) -> Value {
         "commandId": command(plot, "present"),
         "referralId": referral,
         "presentation": {
+            "age": "ADULT",
             "retentionTo": day(365),
             "fields": fields(plot),
             "content": {
