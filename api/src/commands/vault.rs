@@ -135,7 +135,7 @@ async fn start_with(
         std::fs::create_dir_all(dir.root())?;
     }
     let settings = &config.vault_node;
-    let node = server::open(&dir.vault_path(), settings, create)?;
+    let node = server::open(&shutdown, &dir.vault_path(), settings, create)?;
     let metrics = Arc::new(Metrics::new(telemetry::resource(&config.telemetry))?);
     node.observe(&metrics);
     let readiness = Readiness::expecting(&["accepting"]);

@@ -7,12 +7,14 @@ use chrono::{DateTime, Utc};
 use domain::id::SubjectId;
 use event_log::vault::file::FileKeys;
 use event_log::vault::keys::{Answer, KeyRow, KeyStore as _, StoredKey};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::mirror::{Mirror, differences, local, take_over};
 use super::wire::{Fault, FaultCode, Reply, Run};
 use crate::config::VaultRole;
 use crate::metrics::Metrics;
+use crate::shutdown::Shutdown;
 
 /// What a vault node serves.
 pub struct VaultNode {
@@ -22,6 +24,8 @@ pub struct VaultNode {
     /// On a standby: its primary has said that it holds everything.
     confirmed: AtomicBool,
     counts: Counts,
+    /// Waits for what is being written.
+    shutdown: Shutdown,
 }
 
 /// What was done since the start.
@@ -34,8 +38,8 @@ struct Counts {
 }
 
 impl VaultNode {
-    pub(super) fn new(keys: Arc<FileKeys>, role: VaultRole, mirror: Option<Mirror>) -> Self {
-        Self { keys, role, mirror, confirmed: AtomicBool::new(false), counts: Counts::default() }
+    pub(super) fn new(keys: Arc<FileKeys>, role: VaultRole, mirror: Option<Mirror>, shutdown: Shutdown) -> Self {
+        Self { keys, role, mirror, confirmed: AtomicBool::new(false), counts: Counts::default(), shutdown }
     }
 
     /// Counts for those who watch the metrics. Whose keys they are is in none of them.
@@ -127,7 +131,11 @@ impl VaultNode {
     }
 
     /// Registers the check value of a master key where there is none, here and on the standby; answers what stands.
-    pub(super) async fn register(&self, value: Vec<u8>) -> Result<Vec<u8>, Fault> {
+    pub(super) async fn register(self: &Arc<Self>, value: Vec<u8>) -> Result<Vec<u8>, Fault> {
+        self.apart(|node| async move { node.register_on_both(value).await }).await
+    }
+
+    async fn register_on_both(&self, value: Vec<u8>) -> Result<Vec<u8>, Fault> {
         let stands = local(&self.keys, move |keys| keys.register_check_value(&value)).await?;
         if let Some(mirror) = &self.mirror {
             match mirror.agree_on_master(&self.keys).await {
@@ -140,7 +148,11 @@ impl VaultNode {
     }
 
     /// Writes keys where there are none: on the standby first, whose word counts, then here.
-    pub(super) async fn insert(&self, rows: Vec<KeyRow>) -> Result<Answer<Vec<StoredKey>>, Fault> {
+    pub(super) async fn insert(self: &Arc<Self>, rows: Vec<KeyRow>) -> Result<Answer<Vec<StoredKey>>, Fault> {
+        self.apart(|node| async move { node.insert_on_both(rows).await }).await
+    }
+
+    async fn insert_on_both(&self, rows: Vec<KeyRow>) -> Result<Answer<Vec<StoredKey>>, Fault> {
         self.counts.made.fetch_add(u64::try_from(rows.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
         let Some(mirror) = &self.mirror else { return local(&self.keys, move |keys| keys.merge(&rows)).await };
         let subjects: Vec<SubjectId> = rows.iter().map(|row| row.subject).collect();
@@ -164,7 +176,15 @@ impl VaultNode {
     }
 
     /// Destroys a key here, then on the standby. What fails there is reported, and made good by itself later on.
-    pub(super) async fn destroy(&self, subject: SubjectId, at: DateTime<Utc>) -> Result<Answer<DateTime<Utc>>, Fault> {
+    pub(super) async fn destroy(
+        self: &Arc<Self>,
+        subject: SubjectId,
+        at: DateTime<Utc>,
+    ) -> Result<Answer<DateTime<Utc>>, Fault> {
+        self.apart(move |node| async move { node.destroy_on_both(subject, at).await }).await
+    }
+
+    async fn destroy_on_both(&self, subject: SubjectId, at: DateTime<Utc>) -> Result<Answer<DateTime<Utc>>, Fault> {
         let here = local(&self.keys, move |keys| keys.destroy(subject, at)).await;
         let at = here.as_ref().map_or(at, |answer| answer.given);
         if here.is_ok() {
@@ -185,6 +205,24 @@ impl VaultNode {
         }
         self.counts.destroyed.fetch_add(1, Ordering::Relaxed);
         Ok(answer)
+    }
+
+    /// Does what changes both files on a task of its own, which a stop waits for. Whoever asked may hang up in the
+    /// middle: what was done here would then never reach the standby, and both would go on saying that it had.
+    async fn apart<T, F>(self: &Arc<Self>, work: impl FnOnce(Arc<Self>) -> F) -> Result<T, Fault>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Fault>> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let work = work(Arc::clone(self));
+        self.shutdown.spawn_named("vault-write", async move {
+            // Nobody may wait for it any more.
+            let _ = reply.send(work.await);
+        });
+        // A task that panicked has said so in the log.
+        let broke_off = |_closed| Err(Fault::new(FaultCode::Internal, "an error of the vault node"));
+        answer.await.unwrap_or_else(broke_off)
     }
 
     /// Takes rows of the primary, and its word on whether this file holds everything.

@@ -40,11 +40,17 @@ const LIMITS: Limits =
 /// Time for the body of a request to come in.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Opens the file at `path` for a vault node, or makes one where there is none and `create` says so.
+/// Opens the file at `path` for a vault node, or makes one where there is none and `create` says so. `shutdown` waits
+/// for what the node is asked to write.
 ///
 /// # Errors
 /// The file cannot be used, or the certificates towards the standby cannot.
-pub fn open(path: &Path, config: &VaultNodeConfig, create: bool) -> Result<Arc<VaultNode>, Failure> {
+pub fn open(
+    shutdown: &Shutdown,
+    path: &Path,
+    config: &VaultNodeConfig,
+    create: bool,
+) -> Result<Arc<VaultNode>, Failure> {
     let keys = Arc::new(FileKeys::open(path, create)?);
     let mirror = match &config.standby {
         Some(url) => {
@@ -53,7 +59,7 @@ pub fn open(path: &Path, config: &VaultNodeConfig, create: bool) -> Result<Arc<V
         }
         None => None,
     };
-    Ok(Arc::new(VaultNode::new(keys, config.role, mirror)))
+    Ok(Arc::new(VaultNode::new(keys, config.role, mirror, shutdown.clone())))
 }
 
 /// Binds the listener and begins to serve; answers where, and whether over TLS.
@@ -140,7 +146,7 @@ async fn insert_missing(State(node): Node, body: Body) -> Response {
     respond(&node, inserted(&node, body).await)
 }
 
-async fn inserted(node: &VaultNode, body: Body) -> Result<Reply<Vec<Stored>>, Fault> {
+async fn inserted(node: &Arc<VaultNode>, body: Body) -> Result<Reply<Vec<Stored>>, Fault> {
     let ask: InsertRequest = read(body).await?;
     check_count(ask.keys.len())?;
     node.must_be_primary()?;
@@ -157,7 +163,7 @@ async fn destroy(State(node): Node, body: Body) -> Response {
     respond(&node, destroyed(&node, body).await)
 }
 
-async fn destroyed(node: &VaultNode, body: Body) -> Result<Reply<Micros>, Fault> {
+async fn destroyed(node: &Arc<VaultNode>, body: Body) -> Result<Reply<Micros>, Fault> {
     let ask: DestroyRequest = read(body).await?;
     node.must_be_primary()?;
     let Answer { given, as_of } = node.destroy(ask.subject, ask.at.0).await?;
@@ -185,7 +191,7 @@ async fn check_value(State(node): Node, body: Body) -> Response {
     respond(&node, checked(&node, body).await)
 }
 
-async fn checked(node: &VaultNode, body: Body) -> Result<Reply<Option<Bytes>>, Fault> {
+async fn checked(node: &Arc<VaultNode>, body: Body) -> Result<Reply<Option<Bytes>>, Fault> {
     let ask: CheckRequest = read(body).await?;
     let given = match ask.value {
         Some(Bytes(value)) => {

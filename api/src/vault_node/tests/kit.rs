@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -51,8 +51,8 @@ impl Served {
     /// The same, for what may be refused.
     pub(super) fn try_start(folder: &Path, config: &VaultNodeConfig) -> Result<Self, Failure> {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let node = server::open(&folder.join("vault.sqlite"), config, true).unwrap();
         let shutdown = Shutdown::new();
+        let node = server::open(&shutdown, &folder.join("vault.sqlite"), config, true).unwrap();
         let metrics = Metrics::new(telemetry::resource(&TelemetryConfig::default())).unwrap();
         let serving = server::serve(&shutdown, config, Arc::clone(&node), &metrics);
         let (addr, is_tls) = runtime.block_on(serving)?;
@@ -66,6 +66,26 @@ impl Served {
     /// One round of keeping the standby in step.
     pub(super) fn step(&self) -> Result<(), Fault> {
         self.runtime.block_on(self.node.step())
+    }
+
+    /// Lets the node begin with what it is asked, and hangs up while its file is in use.
+    pub(super) fn hang_up<T>(&self, asked: impl Future<Output = T>) {
+        let keys = Arc::clone(self.node.keys());
+        let (entered, is_entered) = mpsc::channel();
+        let (leave, may_leave) = mpsc::channel::<()>();
+        let using = std::thread::spawn(move || {
+            let hold = |_destroyed| {
+                entered.send(()).unwrap();
+                // Ends when the other side is dropped.
+                may_leave.recv().unwrap_err();
+            };
+            keys.merge_telling(&[], hold).unwrap();
+        });
+        is_entered.recv().unwrap();
+        let asked = self.runtime.block_on(async { tokio::time::timeout(Duration::ZERO, asked).await });
+        assert!(asked.is_err(), "it was answered");
+        drop(leave);
+        using.join().unwrap();
     }
 
     /// Stops, and answers where it was.

@@ -15,6 +15,7 @@ use tower::ServiceExt as _;
 
 use super::kit::{config, standby_config, subject};
 use crate::config::VaultNodeConfig;
+use crate::shutdown::Shutdown;
 use crate::vault_node::gate::Gate;
 use crate::vault_node::server::{open, router};
 use crate::vault_node::wire::{
@@ -26,7 +27,7 @@ fn routes(folder: &Path, config: &VaultNodeConfig) -> Router {
 }
 
 fn routes_behind(folder: &Path, config: &VaultNodeConfig, gate: Gate) -> Router {
-    router(open(&folder.join("vault.sqlite"), config, true).unwrap(), gate)
+    router(open(&Shutdown::new(), &folder.join("vault.sqlite"), config, true).unwrap(), gate)
 }
 
 async fn ask(routes: &Router, path: &str, body: impl Into<Body>) -> (StatusCode, Value) {

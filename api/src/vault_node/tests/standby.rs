@@ -1,13 +1,16 @@
 //! A primary and its standby: both hold what anybody was told, and neither holds what was destroyed.
 
+use event_log::vault::file::FileKeys;
 use event_log::vault::keys::{KeyStore as _, KeyStoreError, News, StoredKey};
 use event_log::vault::{Opened, VaultError};
+use rusqlite::Connection;
 
 use super::kit::{
     MASTER, OTHER_MASTER, Pair, Served, at, config, dead, live, made, prepare, primary_config, remote, standby_config,
     stands_in, subject, vault, wrapped,
 };
-use crate::config::{VaultNodeConfig, VaultRole};
+use crate::config::{VaultConfig, VaultNodeConfig, VaultRole};
+use crate::vault_node::remote::{RemoteKeys, RemoteOptions};
 use crate::vault_node::wire::FaultCode;
 
 fn unavailable<T>(result: Result<T, KeyStoreError>) -> String {
@@ -88,6 +91,40 @@ fn what_was_destroyed_here_alone_is_destroyed_there_by_itself() {
     primary.step().unwrap();
     assert_eq!(standby.has(subject("a")), Some(StoredKey::Destroyed(at(2))));
     assert!(!stands_in(folders[1].path(), &[0x5a; 60]));
+}
+
+#[test]
+fn what_was_begun_reaches_the_standby_when_whoever_asked_hangs_up() {
+    let pair = Pair::start();
+    pair.client().insert_missing(&[made("a", 1)], at(0)).unwrap();
+    pair.primary.step().unwrap();
+    pair.primary.hang_up(pair.primary.node.destroy(subject("a"), at(2)));
+    pair.primary.hang_up(pair.primary.node.insert(vec![live("b", 1)]));
+    let Pair { folders, primary, standby } = pair;
+    // Waits for what is under way.
+    primary.stop();
+    let primary = FileKeys::open(&folders[0].path().join("vault.sqlite"), false).unwrap();
+    let stands = [Some(StoredKey::Destroyed(at(2))), Some(wrapped(1))];
+    assert_eq!(primary.find(&[subject("a"), subject("b")]).unwrap().given, stands);
+    assert_eq!([standby.has(subject("a")), standby.has(subject("b"))], stands);
+}
+
+#[test]
+fn whoever_destroys_a_key_while_a_file_is_read_is_told_in_time() {
+    let pair = Pair::start();
+    let timeout = VaultConfig::default().timeout();
+    let options = RemoteOptions { url: pair.primary.url(), standby: None, files: None, timeout };
+    let keys = RemoteKeys::start(&options).unwrap();
+    keys.insert_missing(&[made("a", 1)], at(0)).unwrap();
+    // As a backup reads it.
+    let reader = Connection::open(pair.folders[0].path().join("vault.sqlite")).unwrap();
+    reader.execute_batch("BEGIN").unwrap();
+    reader.query_row("SELECT count(*) FROM subject_key", [], |row| row.get::<_, i64>(0)).unwrap();
+    let told = keys.destroy(subject("a"), at(2));
+    assert!(matches!(told, Err(KeyStoreError::Lingering)), "{told:?}");
+    assert_eq!(pair.standby.has(subject("a")), Some(StoredKey::Destroyed(at(2))));
+    drop(reader);
+    assert_eq!(keys.destroy(subject("a"), at(3)).unwrap().given, at(2), "done once more, it is done");
 }
 
 #[test]

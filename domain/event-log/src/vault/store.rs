@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use aws_lc_rs::error::Unspecified;
 use chrono::{DateTime, Utc};
@@ -20,6 +21,11 @@ use crate::vault::master::{MasterKey, owner_only};
 const APPLICATION_ID: i64 = 0x4243_5654;
 /// The format that this program writes.
 const SCHEMA_VERSION: i64 = 1;
+
+/// How long emptying the write-ahead file waits for a reader, such as a backup. A destruction may wait on the primary
+/// and on its standby, which answers within `vault_node.standby_timeout_ms` (2 s unless set), and the client within
+/// `vault.timeout_ms` (5 s): with a longer wait it would give up before it is told that older pages are held back.
+const READER_WAIT: Duration = Duration::from_secs(1);
 
 const TABLES: &str = "
 CREATE TABLE vault_info (
@@ -177,6 +183,7 @@ fn connect_writer(path: &Path) -> rusqlite::Result<Connection> {
     conn.pragma_update(None, "journal_mode", "wal")?;
     conn.pragma_update(None, "synchronous", "full")?;
     conn.pragma_update(None, "secure_delete", true)?;
+    conn.busy_timeout(READER_WAIT)?;
     Ok(conn)
 }
 
