@@ -4,6 +4,9 @@
 //! primary writes: so nobody is ever told of a key that one of the two does not hold, and of two makers the same one
 //! wins on both. A key that is destroyed is destroyed here first, and counts as destroyed when both have done it.
 //!
+//! A primary that starts takes what is destroyed on its standby before it serves, if the standby answers: its own file
+//! may have been restored from an older backup. That reads what is destroyed, and not every key.
+//!
 //! After a start of either side, and after a failure, both files are brought together page by page: each gets what the
 //! other has, and what was destroyed anywhere is destroyed everywhere. Two different keys for one subject are never
 //! settled by a program: data may be sealed under either. That takes a standby that served alone as a primary, or one
@@ -108,7 +111,7 @@ impl Mirror {
         self.merge(&[]).await?;
         let breaks = self.state().breaks;
         self.agree_on_master(keys).await?;
-        let mut differing = [self.pull(keys).await?, self.push(keys).await?].concat();
+        let mut differing = [self.pull(keys, false).await?, self.push(keys).await?].concat();
         differing.sort_unstable();
         differing.dedup();
         if !differing.is_empty() {
@@ -144,12 +147,20 @@ impl Mirror {
         }
     }
 
-    /// Takes what the standby has and we do not; answers whose keys differ.
-    async fn pull(&self, keys: &Arc<FileKeys>) -> Result<Vec<SubjectId>, Fault> {
+    /// Takes what is destroyed on the standby and not here.
+    pub(super) async fn pull_destroyed(&self, keys: &Arc<FileKeys>) -> Result<(), Fault> {
+        self.agree_on_master(keys).await?;
+        self.pull(keys, true).await?;
+        tracing::info!("The standby at `{}` has told what is destroyed", self.link.place());
+        Ok(())
+    }
+
+    /// Takes what the standby has and we do not, or of that what is destroyed; answers whose keys differ.
+    async fn pull(&self, keys: &Arc<FileKeys>, destroyed_only: bool) -> Result<Vec<SubjectId>, Fault> {
         let mut differing = Vec::new();
         let mut after = None;
         loop {
-            let page: Vec<Row> = self.call(MIRROR_ROWS, &RowsRequest { after }).await?;
+            let page: Vec<Row> = self.call(MIRROR_ROWS, &RowsRequest { after, destroyed_only }).await?;
             let rows: Vec<KeyRow> = page.into_iter().map(KeyRow::from).collect();
             let Some(last) = rows.last() else { return Ok(differing) };
             // A page that does not move on would have no end.
@@ -158,8 +169,12 @@ impl Mirror {
                 return Err(self.broken(&CallError::Protocol { what }));
             }
             after = Some(last.subject);
-            let (rows, merged) = take_over(keys, rows, "the standby").await?;
-            differing.extend(differences(&rows, &merged.given));
+            match take_over(keys, rows, "the standby").await {
+                Ok((rows, merged)) => differing.extend(differences(&rows, &merged.given)),
+                // They are destroyed, and nobody gets them any more; the comparison empties the older pages.
+                Err(Fault { code: FaultCode::Lingering, .. }) if destroyed_only => {}
+                Err(fault) => return Err(fault),
+            }
         }
     }
 

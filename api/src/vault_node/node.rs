@@ -66,6 +66,15 @@ impl VaultNode {
         }
     }
 
+    /// Takes what is destroyed on the standby into the file of a primary, which may have been restored from an older
+    /// backup. A standby that does not answer keeps no primary from serving.
+    pub(super) async fn hear_of_destroyed(&self) {
+        let (VaultRole::Primary, Some(mirror)) = (self.role, &self.mirror) else { return };
+        if let Err(fault) = mirror.pull_destroyed(&self.keys).await {
+            tracing::warn!("Serving without having heard what is destroyed on the standby: {fault}");
+        }
+    }
+
     /// Sees that the standby is in step, until it is told to stop. Ends at once where there is none.
     pub async fn keep_standby(&self, token: CancellationToken) {
         if let Some(mirror) = &self.mirror {

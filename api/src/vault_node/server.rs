@@ -62,7 +62,8 @@ pub fn open(
     Ok(Arc::new(VaultNode::new(keys, config.role, mirror, shutdown.clone())))
 }
 
-/// Binds the listener and begins to serve; answers where, and whether over TLS.
+/// Binds the listener and begins to serve; answers where, and whether over TLS. A primary hears first from its standby
+/// what is destroyed there.
 ///
 /// # Errors
 /// The address is taken, or the certificates or the names of `vault_node.mirror_clients` cannot be used.
@@ -74,6 +75,11 @@ pub async fn serve(
 ) -> Result<(SocketAddr, bool), Failure> {
     let tls = files(config).as_ref().map(server_config).transpose()?;
     let names = gate::names(&config.mirror_clients)?;
+    // Before anybody can come in, so that nodes are turned away at once and read from the standby meanwhile.
+    tokio::select! {
+        () = shutdown.begun() => {}
+        () = node.hear_of_destroyed() => {}
+    }
     let listener = bind(metrics, "vault", config.listen, LIMITS).await?;
     let addr = listener.addr()?;
     if tls.is_none() && !addr.ip().is_loopback() {
@@ -254,7 +260,12 @@ async fn rows(node: &VaultNode, body: Body) -> Result<Reply<Vec<Row>>, Fault> {
     let Answer { given, as_of } = local(node.keys(), move |keys| {
         // What is destroyed while the rows are read is not in what they are known as of.
         let as_of = keys.head();
-        Ok(Answer { given: keys.rows_after(ask.after, limit)?, as_of })
+        let given = if ask.destroyed_only {
+            keys.destroyed_after(ask.after, limit)?
+        } else {
+            keys.rows_after(ask.after, limit)?
+        };
+        Ok(Answer { given, as_of })
     })
     .await?;
     Ok(node.reply(Answer { given: given.into_iter().map(Row::from).collect(), as_of }))

@@ -202,9 +202,12 @@ pub(super) struct MergeRequest {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct RowsRequest {
     pub(super) after: Option<SubjectId>,
+    /// Only rows of destroyed keys. Not sent otherwise: a standby of an earlier release does not know it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) destroyed_only: bool,
 }
 
 /// What was destroyed; `None` when that cannot be told.

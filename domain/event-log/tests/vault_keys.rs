@@ -126,6 +126,8 @@ fn a_vault_of_an_earlier_program_opens_as_it_is() {
     drop(opened);
     let store = FileKeys::open(&path, false).unwrap();
     assert_eq!(store.find(&[subject(2)]).unwrap().given, [Some(StoredKey::Destroyed(moment(7)))]);
+    let destroyed: Vec<SubjectId> = store.destroyed_after(None, 9).unwrap().iter().map(|row| row.subject).collect();
+    assert_eq!(destroyed, [subject(2)]);
     drop(store);
     let raw = Connection::open(&path).unwrap();
     let version: i64 = raw.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
@@ -168,6 +170,11 @@ fn rows_come_in_the_order_of_their_subjects_in_pages_of_any_size() {
         }
         assert_eq!(read, rows, "pages of {limit}");
     }
+    assert_eq!(store.destroyed_after(None, 100).unwrap(), [dead(4, 9)]);
+    assert!(store.destroyed_after(Some(subject(4)), 100).unwrap().is_empty());
+    store.merge(&[dead(2, 9), dead(6, 9)]).unwrap();
+    assert_eq!(store.destroyed_after(None, 2).unwrap().last().map(|row| row.subject), Some(subject(4)));
+    assert_eq!(store.destroyed_after(Some(subject(4)), 2).unwrap(), [dead(6, 9)]);
 }
 
 #[test]

@@ -107,6 +107,20 @@ async fn a_primary_is_no_copy_and_a_standby_takes_no_keys_of_nodes() {
 }
 
 #[tokio::test]
+async fn a_standby_tells_of_every_key_or_of_those_that_are_destroyed() {
+    let folder = tempfile::tempdir().unwrap();
+    let standby = routes(folder.path(), &standby_config());
+    let dead = json!({ "subject": subject("a"), "createdAt": 7, "key": { "destroyedAt": 9 } });
+    let live = json!({ "subject": subject("b"), "createdAt": 7, "key": { "wrapped": key() } });
+    let merge = json!({ "rows": [dead, live], "inStepWith": null }).to_string();
+    assert_eq!(ask(&standby, MIRROR_MERGE, merge).await.0, StatusCode::OK);
+    let (_, all) = ask(&standby, MIRROR_ROWS, r#"{"after":null}"#).await;
+    assert_eq!(all["given"].as_array().unwrap().len(), 2, "as a primary of an earlier release asks: {all}");
+    let (_, destroyed) = ask(&standby, MIRROR_ROWS, r#"{"after":null,"destroyedOnly":true}"#).await;
+    assert_eq!(destroyed["given"], json!([dead]));
+}
+
+#[tokio::test]
 async fn whoever_is_not_known_gets_nothing_at_the_mirror_and_the_rest_as_ever() {
     for gate in [Gate::Closed, Gate::Named] {
         let folder = tempfile::tempdir().unwrap();

@@ -1,7 +1,8 @@
 //! A primary and its standby: both hold what anybody was told, and neither holds what was destroyed.
 
+use domain::id::SubjectId;
 use event_log::vault::file::FileKeys;
-use event_log::vault::keys::{KeyStore as _, KeyStoreError, News, StoredKey};
+use event_log::vault::keys::{KeyRow, KeyStore as _, KeyStoreError, News, StoredKey};
 use event_log::vault::{Opened, VaultError};
 use rusqlite::Connection;
 
@@ -213,6 +214,36 @@ fn both_files_are_brought_together_and_a_destruction_wins() {
     assert!(primary.node.is_in_step() && standby.node.is_in_step());
     primary.step().unwrap();
     assert!(primary.node.is_in_step(), "and stay so");
+}
+
+#[test]
+fn a_primary_from_an_older_backup_hands_out_nothing_that_is_destroyed_on_its_standby() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let people: Vec<String> = (0..1_500).map(|which| which.to_string()).collect();
+    let rows = |row: fn(&str) -> KeyRow| people.iter().map(|which| row(which)).collect::<Vec<_>>();
+    prepare(folders[0].path(), &rows(|which| live(which, 1)));
+    prepare(folders[1].path(), &[rows(|which| dead(which, 2)), vec![live("later", 1)]].concat());
+    let standby = Served::start(folders[1].path(), &standby_config());
+    let primary = Served::start(folders[0].path(), &primary_config(&standby));
+    let asked: Vec<SubjectId> = people.iter().map(|which| subject(which)).collect();
+    let found = remote(&primary.url(), None, None).find(&asked).unwrap().given;
+    assert!(found.iter().all(|key| *key == Some(StoredKey::Destroyed(at(2)))), "{found:?}");
+    assert_eq!(primary.has(subject("later")), None, "nobody waits for the rest");
+    assert!(!primary.node.is_in_step() && !standby.node.is_in_step());
+    primary.step().unwrap();
+    assert_eq!(primary.rows(), standby.rows());
+}
+
+#[test]
+fn a_primary_whose_standby_is_away_serves_what_its_file_holds() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    prepare(folders[0].path(), &[live("a", 1)]);
+    let standby = Served::start(folders[1].path(), &standby_config());
+    let config = primary_config(&standby);
+    standby.stop();
+    let primary = Served::start(folders[0].path(), &config);
+    assert_eq!(remote(&primary.url(), None, None).find(&[subject("a")]).unwrap().given, [Some(wrapped(1))]);
+    assert!(!primary.node.is_in_step());
 }
 
 #[test]

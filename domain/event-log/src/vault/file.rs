@@ -71,6 +71,14 @@ impl FileKeys {
         store::rows_after(&self.inside().conn, after, limit).map_err(KeyStoreError::File)
     }
 
+    /// Those of [`FileKeys::rows_after`] whose keys are destroyed. Takes no longer where there are more living keys.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn destroyed_after(&self, after: Option<SubjectId>, limit: u32) -> Result<Vec<KeyRow>, KeyStoreError> {
+        store::destroyed_after(&self.inside().conn, after, limit).map_err(KeyStoreError::File)
+    }
+
     /// Writes what is missing here of rows from elsewhere, durably, and destroys what was destroyed there. A key that
     /// is here stays; answers what stands for each row, in their order.
     ///
