@@ -10,10 +10,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use api::data_dir::DataDir;
 use domain::day::local_day;
-use domain::envelope::{CommandDigest, NewEvent, RecordedEvent};
+use domain::envelope::{CommandDigest, NewEvent, RecordedEvent, Revision};
 use domain::id::{CommandId, StreamId};
 use event_log::contract::fixture::{metadata, read_behind};
+use event_log::digest::command_digest;
 use event_log::eventstore::{EventStoreLog, EventStoreOptions};
 use event_log::port::{Append, AppendError, CommandRef, EventLog as _, Expected, LogFault};
 use serde_json::{Value, json};
@@ -152,6 +154,37 @@ async fn killed_five_times_each_way_a_copy_is_still_equal() {
         assert_eq!(rows_of(&world.copy()), rows_of(&world.file()));
     }
     assert_eq!(commands_of(&world.copy()), commands_of(&world.file()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_served_again_before_its_copy_was_finished_is_still_copied_whole() {
+    let world = World::new(40).await;
+    // So that the copy lasts until it is interrupted.
+    world.double.fault(Fault::always(Kind::Delay).lasting(Duration::from_millis(30)));
+    let mut interrupted = world.start(&THERE);
+    world.until_listed().await;
+    interrupted.kill().await.unwrap();
+    assert!(!world.is_finished());
+
+    // The node is started once more: a stream goes on, and another one begins.
+    let rows = rows_of(&world.file());
+    let (grown, last, ..) = rows.iter().rev().find(|(stream, ..)| stream.starts_with("complaint-")).unwrap();
+    let last = Expected::At(Revision::new(u64::try_from(*last).unwrap()));
+    let command = |name: &str| CommandRef { id: CommandId::derived(&[name]), digest: command_digest(b"") };
+    let log = DataDir::new(world.source.path()).open_log(&tests::config(), false).unwrap();
+    log.append(append(grown, last, command("more"))).await.unwrap();
+    log.append(append("complaint-new", Expected::NoStream, command("new"))).await.unwrap();
+    log.close();
+
+    let there = world.copied(&THERE);
+    assert_eq!((&there["equal"], &there["source"]), (&json!(true), &there["target"]), "{there:#}");
+    assert_eq!(there["source"]["commands"], json!(commands_of(&world.file()).len()));
+    assert_eq!(there["source"]["events"], json!(rows.len() + 2));
+    let log = opened(&world).await.unwrap();
+    for name in ["more", "new"] {
+        let (digest, _) = log.find_command(command(name).id).await.unwrap().expect("a copied command is known");
+        assert_eq!(digest, command(name).digest);
+    }
 }
 
 /// What a copy that nobody kills says of its source, into a cluster that is gone again, and how long it took.

@@ -171,6 +171,17 @@ impl World {
         self.double.read("baycase.installation").iter().any(|event| event.kind == "baycase.copied")
     }
 
+    /// Waits until `copy-log` has first said how far it came: the commands are listed, and no event was copied.
+    pub(super) async fn until_listed(&self) {
+        let checkpoint = self.source.path().join("copy-log.json");
+        let waiting = async {
+            while !checkpoint.exists() {
+                tokio::time::sleep(AGAIN).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.expect("in time");
+    }
+
     /// Waits until the double has taken so many appends.
     pub(super) async fn until_appends(&self, appends: u64) {
         let waiting = async {

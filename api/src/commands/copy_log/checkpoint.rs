@@ -29,6 +29,10 @@ pub(super) struct Checkpoint {
     pub(super) position: Option<Position>,
     /// The list of commands stands in the target; a file makes it by itself.
     pub(super) commands: bool,
+    /// Where the source ended when that list was written: it may have been served since, and have more commands now.
+    /// Older programs did not say it.
+    #[serde(default)]
+    pub(super) commands_to: Option<Position>,
     /// Both sides were found equal.
     pub(super) equal: bool,
 }
@@ -36,7 +40,12 @@ pub(super) struct Checkpoint {
 impl Checkpoint {
     /// The beginning of a copy.
     pub(super) const fn new(to: To, installation: Uuid, cluster: String) -> Self {
-        Self { to, installation, cluster, position: None, commands: false, equal: false }
+        Self { to, installation, cluster, position: None, commands: false, commands_to: None, equal: false }
+    }
+
+    /// Whether the list of commands in the target is that of a source that ends at `head`.
+    pub(super) fn lists_up_to(&self, head: Option<Position>) -> bool {
+        self.commands && self.commands_to >= head
     }
 
     /// Whether it tells of the copy that begins like this.
@@ -91,7 +100,8 @@ mod tests {
     fn it_is_read_as_it_was_written_and_its_absence_too() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(Checkpoint::read(folder.path()).unwrap(), None);
-        let moved = Checkpoint { position: Some(Position::new(41)), commands: true, ..checkpoint() };
+        let (position, commands_to) = (Some(Position::new(41)), Some(Position::new(57)));
+        let moved = Checkpoint { position, commands: true, commands_to, ..checkpoint() };
         checkpoint().write(folder.path()).unwrap();
         moved.write(folder.path()).unwrap();
         assert_eq!(Checkpoint::read(folder.path()).unwrap(), Some(moved));
@@ -108,6 +118,23 @@ mod tests {
             let refused = Checkpoint::read(folder.path()).unwrap_err();
             assert!(refused.to_string().contains(FILE), "{refused}");
         }
+    }
+
+    #[test]
+    fn a_list_is_good_for_as_long_as_its_source_does_not_grow() {
+        let at = |position| Some(Position::new(position));
+        let listed = Checkpoint { commands: true, commands_to: at(57), ..checkpoint() };
+        assert!(listed.lists_up_to(None) && listed.lists_up_to(at(57)) && !listed.lists_up_to(at(58)));
+        assert!(!checkpoint().lists_up_to(None) && !checkpoint().lists_up_to(at(57)));
+        // As an older program wrote it.
+        let folder = tempfile::tempdir().unwrap();
+        let text = r#"{"to":"eventstoredb","installation":"00000000-0000-0000-0000-000000000007",
+            "cluster":"esdb://one:2113,two:2113","position":41,"commands":true,"equal":false}"#;
+        fs::write(folder.path().join(FILE), text).unwrap();
+        let older = Checkpoint::read(folder.path()).unwrap().unwrap();
+        let expected = Checkpoint { position: at(41), commands: true, ..checkpoint() };
+        assert_eq!(older, expected);
+        assert!(older.lists_up_to(None) && !older.lists_up_to(at(1)));
     }
 
     #[test]

@@ -108,30 +108,31 @@ impl Job<'_> {
             }
             (Some(_), _) => return Err(Checkpoint::refused(self.folder, "it tells of another copy")),
         };
-        if !checkpoint.commands {
+        let head = LogReader::open(self.file, READER)
+            .map_err(CopyError::OpenFile)?
+            .head_blocking()
+            .map_err(CopyError::ReadFile)?;
+        // The source may have been served since an earlier run listed its commands: the new ones are added then.
+        if !checkpoint.lists_up_to(head) {
             // First of all: behind the events they would be the end of the log, and whoever looks for its newest event
             // would have to read them all.
             let began = Instant::now();
             let commands = listed::write(self.file, self.store, self.manner).await?;
             self.manner.tell("commands", commands, began);
-            checkpoint.commands = true;
+            (checkpoint.commands, checkpoint.commands_to) = (true, head);
             checkpoint.write(self.folder)?;
         }
         let began = Instant::now();
-        let events = self.events(&mut checkpoint).await?;
+        let events = self.events(&mut checkpoint, head).await?;
         self.manner.tell("events", events, began);
         Ok(true)
     }
 
-    /// Copies the events behind the checkpoint, page by page; how many they were.
-    async fn events(&self, checkpoint: &mut Checkpoint) -> Result<u64, CopyError> {
+    /// Copies the events behind the checkpoint up to the source's `head`, page by page; how many they were.
+    async fn events(&self, checkpoint: &mut Checkpoint, head: Option<Position>) -> Result<u64, CopyError> {
         let after = checkpoint.position;
         let (sender, mut pages) = mpsc::channel(1);
         let reading = Reading { file: self.file.to_owned(), after, window: self.manner.window };
-        let head = LogReader::open(self.file, READER)
-            .map_err(CopyError::OpenFile)?
-            .head_blocking()
-            .map_err(CopyError::ReadFile)?;
         let bar = progress::bar("copying", head.map_or(0, Position::get), self.manner.quiet);
         bar.set_position(after.map_or(0, Position::get));
         bar.reset_eta();
