@@ -1,12 +1,14 @@
 //! What a client is told as it happens. Every subscription resumes behind a position, without gap or repeat.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use async_graphql::{Context, Subscription};
 use domain::envelope::{Position as LogPosition, RecordedEvent};
 use domain::id::ComplaintId;
 use futures_util::Stream;
 use futures_util::stream;
+use tokio::time::timeout;
 
 use super::authority::{Authority, Read, authority, region_in_area};
 use super::dashboard::{Dashboard, Moment};
@@ -17,6 +19,8 @@ use crate::app::App;
 
 /// Events read from the log at once for one subscriber.
 const PAGE: u32 = 256;
+/// Wait before the log is read again that did not show what the read models show already.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// What a client is told as it happens.
 #[derive(Debug, Clone, Copy, Default)]
@@ -107,9 +111,13 @@ impl Follow {
                 continue;
             }
             let page = self.app.log.read_all(self.after, PAGE).await?;
-            // The log may be ahead of the read models: what they do not show yet waits for its turn.
-            let events: Vec<_> = page.events.into_iter().filter(|event| Some(event.position) <= until).collect();
-            self.after = events.last().map_or(until, |last| Some(last.position));
+            let Some((events, last)) = up_to(until, page.events) else {
+                if let Ok(Err(_stopped)) = timeout(AGAIN, self.seen.changed()).await {
+                    return Ok(None);
+                }
+                continue;
+            };
+            self.after = Some(last);
             self.page = self.shown(events).await?.into_iter();
         }
     }
@@ -132,5 +140,51 @@ impl Follow {
         }
         let shown = events.iter().filter(|event| case(event).is_some_and(|id| seen.contains(&id)));
         opened(&self.app, shown.map(CaseEvent::new).collect::<Result<Vec<_>, _>>()?).await
+    }
+}
+
+/// The events of a page up to `until`, where the read models are, and the place of the last one; `None` without any.
+/// The log may be ahead of the read models: what they do not show yet waits for its turn.
+///
+/// A page behind which the read models are has an event of theirs. One without was read where the log is not known so
+/// far, as by a leader that was deposed a moment ago: whoever went on behind `until` would pass over what stands there.
+fn up_to(until: Option<LogPosition>, events: Vec<RecordedEvent>) -> Option<(Vec<RecordedEvent>, LogPosition)> {
+    let events: Vec<_> = events.into_iter().filter(|event| Some(event.position) <= until).collect();
+    let last = events.last()?.position;
+    Some((events, last))
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::envelope::Revision;
+    use domain::id::{CommandId, StreamId};
+    use event_log::contract::fixture::{SOME_MICROS, moment};
+
+    use super::*;
+
+    fn event(position: u64) -> RecordedEvent {
+        let stream = StreamId::parse("filing-1").unwrap();
+        RecordedEvent {
+            position: LogPosition::new(position),
+            id: CommandId::derived(&["follow"]).event(&stream, 0),
+            stream,
+            revision: Revision::new(position),
+            kind: "filing.received".into(),
+            schema: 1,
+            occurred_at: moment(SOME_MICROS),
+            recorded_at: moment(SOME_MICROS),
+            metadata: "{}".into(),
+            payload: "{}".into(),
+        }
+    }
+
+    #[test]
+    fn nobody_goes_on_behind_what_did_not_come() {
+        let at = |position| Some(LogPosition::new(position));
+        assert_eq!(up_to(at(9), Vec::new()), None, "a page of a leader that was deposed");
+        assert_eq!(up_to(at(9), vec![event(10)]), None, "the read models are not there yet");
+        assert_eq!(up_to(at(9), vec![event(8)]), Some((vec![event(8)], LogPosition::new(8))));
+        let page = vec![event(8), event(9), event(10)];
+        assert_eq!(up_to(at(9), page), Some((vec![event(8), event(9)], LogPosition::new(9))));
     }
 }
