@@ -325,7 +325,7 @@ impl Link {
     }
 
     /// Reads up to `count` events and hands them to `take`. Forwards it goes on where it was cut off, so that each
-    /// comes once; backwards it begins anew, and `take` may see events again.
+    /// comes once; backwards it begins anew, and `take` may see events again, or those of a log that ends elsewhere.
     async fn read(&self, call: &Call, query: Query<'_>, count: usize, take: Taker<'_>) -> Result<Read, Problem> {
         self.connection.counters.reads.fetch_add(1, Ordering::Relaxed);
         let (mut query, mut count, mut deadline) = (query, count, call.deadline);
@@ -380,10 +380,11 @@ impl Link {
                 return Ok(if came < asked { Read::Ended } else { Read::Counted });
             };
             came = came.saturating_add(1);
-            let incoming = incoming(next)?;
+            let mut incoming = incoming(next)?;
             if query.begins_with(&incoming) {
                 continue;
             }
+            incoming.begins = progress.taken == 0;
             progress.taken = progress.taken.saturating_add(1);
             progress.last = Some((incoming.place(), incoming.revision));
             if take(incoming).is_break() {
@@ -577,5 +578,6 @@ fn incoming(resolved: ResolvedEvent) -> Result<Incoming, Problem> {
         metadata: event.custom_metadata.to_vec(),
         commit: event.position.commit,
         prepare: event.position.prepare,
+        begins: false,
     })
 }

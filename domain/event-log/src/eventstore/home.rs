@@ -162,6 +162,7 @@ mod tests {
             metadata: outgoing.metadata.into_bytes(),
             commit: 10 + revision,
             prepare: 10 + revision,
+            begins: revision == 0,
         }
     }
 

@@ -9,7 +9,7 @@ use domain::id::{CommandId, StreamId};
 use super::claims::{self, Claim, CopiedBucket, CopiedCommand};
 use super::filter::is_technical;
 use super::problem::Problem;
-use super::scan::{Cursor, Tail};
+use super::scan::{Cursor, Search};
 use super::store::{Store, locked};
 use super::wire::{self, Decoded, Incoming, decode};
 use super::{Call, Query, Read};
@@ -146,28 +146,16 @@ impl Store {
     pub(super) async fn head(&self) -> Result<Option<Position>, ReadError> {
         let call = self.link.call();
         let (known, known_to) = self.tail().newest();
-        let mut end: Option<Cursor> = None;
-        let mut found = None;
-        let mut joined = false;
-        let mut before = None;
+        let mut search = Search::behind(known_to);
         loop {
-            let mut last = None;
-            let mut take = |incoming: Incoming| {
-                let place = incoming.place();
-                // A read that was cut off begins anew, and the end may be further on then.
-                let furthest = end.filter(|end| end.commit >= place.commit).unwrap_or(place);
-                (end, last) = (Some(furthest), Some(place));
-                joined = Tail::joins(known_to, furthest, place);
-                if !joined && !is_technical(&incoming.stream) {
-                    found = Some(Position::new(place.commit));
-                }
-                if joined || found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            };
-            match self.link.read(&call, Query::Before(before), END_EVENTS, &mut take).await? {
-                Read::Counted => before = last,
+            let query = Query::Before(search.before);
+            let mut take = |incoming: Incoming| search.take(&incoming);
+            match self.link.read(&call, query, END_EVENTS, &mut take).await? {
+                Read::Counted => search.before = search.last,
                 Read::Ended | Read::Stopped => break,
             }
         }
+        let Search { end, found, joined, .. } = search;
         if let Some(end) = end {
             self.tail().saw(if joined { known_to } else { None }, found, end);
         }

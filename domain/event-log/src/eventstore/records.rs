@@ -170,6 +170,7 @@ mod tests {
             metadata: Vec::new(),
             commit: 1,
             prepare: 1,
+            begins: true,
         }
     }
 

@@ -1,10 +1,13 @@
 //! What the store remembers of the whole log, so that it asks for nothing twice and sees what is missing.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
 use domain::envelope::{Position, RecordedEvent, Revision};
 use domain::id::StreamId;
 
+use super::filter::is_technical;
+use super::wire::Incoming;
 use crate::fault::LogFault;
 use crate::sqlite::cache::Generations;
 
@@ -89,6 +92,41 @@ impl Tail {
     /// The newest event of ours and how far it is known to be the newest.
     pub(super) const fn newest(&self) -> (Option<Position>, Option<Cursor>) {
         (self.ours, self.scanned)
+    }
+}
+
+/// A search of the servers' log from its end backwards, for the newest event of ours or for what is known.
+#[derive(Debug)]
+pub(super) struct Search {
+    known_to: Option<Cursor>,
+    /// Where the read begins that is under way; `None` for the one from the end.
+    pub(super) before: Option<Cursor>,
+    /// The place of the last event that came.
+    pub(super) last: Option<Cursor>,
+    /// Everything from here back to the last event was read.
+    pub(super) end: Option<Cursor>,
+    pub(super) found: Option<Position>,
+    /// It has come to what is known.
+    pub(super) joined: bool,
+}
+
+impl Search {
+    /// One that ends where the log is known up to `known_to`.
+    pub(super) const fn behind(known_to: Option<Cursor>) -> Self {
+        Self { known_to, before: None, last: None, end: None, found: None, joined: false }
+    }
+
+    /// Takes an event, and breaks off when it is one that was looked for.
+    pub(super) fn take(&mut self, incoming: &Incoming) -> ControlFlow<()> {
+        let place = incoming.place();
+        // A read that was cut off begins anew, on another leader maybe, and the end may be further on then or further
+        // back. What the cut one began with does not count: nobody has read what lies between it and this end.
+        let anew = incoming.begins && self.before.is_none();
+        let end = self.end.filter(|_| !anew).unwrap_or(place);
+        (self.end, self.last) = (Some(end), Some(place));
+        self.joined = Tail::joins(self.known_to, end, place);
+        self.found = (!self.joined && !is_technical(&incoming.stream)).then(|| Position::new(place.commit));
+        if self.joined || self.found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 
@@ -261,6 +299,62 @@ mod tests {
         assert!(Tail::joins(known_to, cursor(120), cursor(80)), "what stood at 90 was scavenged");
         assert!(Tail::joins(known_to, cursor(90), cursor(90)));
         assert!(!Tail::joins(known_to, cursor(80), cursor(80)) && !Tail::joins(known_to, cursor(80), cursor(10)));
+    }
+
+    /// An event at a place, ours or a technical one; `begins` when it is the first of an attempt.
+    fn seen(at: u64, stream: &str, begins: bool) -> Incoming {
+        Incoming {
+            stream: stream.to_owned(),
+            revision: 0,
+            id: CommandId::derived(&["seen"]).as_uuid(),
+            kind: "scan.seen".to_owned(),
+            data: Vec::new(),
+            metadata: Vec::new(),
+            commit: at,
+            prepare: at,
+            begins,
+        }
+    }
+
+    #[test]
+    fn a_search_that_begins_anew_counts_from_where_it_begins() {
+        let technical = "baycase.lease-sweep";
+        // It is cut off behind its first event, and the leader that is asked then ends further back.
+        let mut search = Search::behind(None);
+        assert!(search.take(&seen(200, technical, true)).is_continue());
+        assert!(search.take(&seen(150, technical, true)).is_continue());
+        assert!(search.take(&seen(140, "a-1", false)).is_break());
+        assert_eq!((search.end, search.found, search.joined), (Some(cursor(150)), position(140), false));
+        let mut tail = Tail::default();
+        tail.saw(None, search.found, cursor(150));
+        assert_eq!(tail.start(position(140)), Some(cursor(150)), "nobody has read what stands behind 150");
+
+        // What is known beyond that end is not come to, though the read that was cut off began behind it.
+        let mut search = Search::behind(Some(cursor(180)));
+        assert!(search.take(&seen(200, technical, true)).is_continue());
+        assert!(search.take(&seen(150, technical, true)).is_continue());
+        assert!(search.take(&seen(140, "a-1", false)).is_break() && !search.joined);
+        // Further on, it is.
+        let mut search = Search::behind(Some(cursor(180)));
+        assert!(search.take(&seen(200, technical, true)).is_continue());
+        assert!(search.take(&seen(210, technical, true)).is_continue());
+        assert!(search.take(&seen(180, "a-1", false)).is_break());
+        assert_eq!((search.end, search.found, search.joined), (Some(cursor(210)), None, true));
+    }
+
+    #[test]
+    fn a_search_that_goes_on_keeps_its_end() {
+        let technical = "baycase.lease-sweep";
+        let mut search = Search::behind(None);
+        assert!(search.take(&seen(200, technical, true)).is_continue());
+        assert!(search.take(&seen(190, technical, false)).is_continue());
+        search.before = search.last;
+        // The second read is cut off as well, and begins anew where it began.
+        for _ in 0..2 {
+            assert!(search.take(&seen(180, technical, true)).is_continue());
+        }
+        assert!(search.take(&seen(170, "a-1", false)).is_break());
+        assert_eq!((search.end, search.found), (Some(cursor(200)), position(170)));
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub(super) struct Incoming {
     pub(super) metadata: Vec<u8>,
     pub(super) commit: u64,
     pub(super) prepare: u64,
+    /// Whether it is the first that an attempt at a read has brought.
+    pub(super) begins: bool,
 }
 
 impl Incoming {

@@ -53,6 +53,7 @@ fn returned(event: &RecordedEvent) -> Incoming {
         metadata: metadata.into_bytes(),
         commit: event.position.get(),
         prepare: event.position.get(),
+        begins: true,
     }
 }
 
