@@ -30,7 +30,7 @@ use domain::id::CommandId;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use uuid::{Builder, Uuid};
 
-use self::connection::{Connection, Tries, draw};
+use self::connection::{Connection, Spare, Tries, draw};
 use self::ended::Polling;
 use self::problem::{Problem, brief, of_status, of_text, pause};
 use self::scan::Cursor;
@@ -92,6 +92,7 @@ macro_rules! for_user {
 /// The way to the servers.
 struct Link {
     connection: Connection<Client>,
+    spare: Spare<Client>,
     settings: ClientSettings,
     user: Option<Credentials>,
     files: TrustFiles,
@@ -159,6 +160,7 @@ impl Link {
             .map_err(|_error| LogFault::Settings { what: "the system gives no random bytes".to_owned() })?;
         Ok(Self {
             connection: Connection::new(),
+            spare: Spare::new(),
             settings,
             user: options.user.clone().map(|(name, password)| Credentials::new(name, password)),
             files,
@@ -192,8 +194,12 @@ impl Link {
             Ok(read) => read.map_err(Problem::Final)?,
             Err(error) => return Err(Problem::Lost(brief(&error.to_string()))),
         };
+        if let Some((client, served)) = self.spare.take() {
+            return self.admit(client, served, deadline).await;
+        }
         // A client that had connected leaves its task and its connection behind when it is replaced, for as long as the
-        // process lives: one for each time a leader was lost. Servers that refuse us are asked at a distance, see `mend`.
+        // process lives: one for each time a leader was lost, and see `Spare` for the time without one. Servers that
+        // refuse us are asked at a distance, see `mend`.
         let client = Client::new(self.settings.clone()).map_err(|error| problem_of(&error))?;
         let problem = match timeout_at(deadline, Box::pin(client.server_info())).await {
             Ok(Ok(info)) => {
@@ -203,7 +209,7 @@ impl Link {
                     let fault = LogFault::TooOld { found: version.to_string(), needed: SERVER_MIN };
                     return Err(Problem::Final(fault));
                 }
-                return self.recognise(client, deadline).await;
+                return self.admit(client, 0, deadline).await;
             }
             // It answers its first question in one way or another, unless it has panicked before.
             Ok(Err(ClientError::ConnectionClosed)) => {
@@ -234,9 +240,20 @@ impl Link {
         }
     }
 
+    /// Lets a client pass that leads to our log. It has served so many attempts to connect before.
+    async fn admit(&self, client: Client, served: u32, deadline: Instant) -> Result<Client, Problem> {
+        match self.recognise(&client, deadline).await {
+            Ok(()) => Ok(client),
+            Err(problem) => {
+                self.spare.keep(client, served, &problem);
+                Err(problem)
+            }
+        }
+    }
+
     /// Lets only servers pass that have the log of this installation.
-    async fn recognise(&self, client: Client, deadline: Instant) -> Result<Client, Problem> {
-        let Some(expected) = self.installation.get().copied() else { return Ok(client) };
+    async fn recognise(&self, client: &Client, deadline: Instant) -> Result<(), Problem> {
+        let Some(expected) = self.installation.get().copied() else { return Ok(()) };
         let mut last = Problem::TimedOut;
         for _ in 0..RECOGNISE_ATTEMPTS {
             let mut first = None;
@@ -245,20 +262,21 @@ impl Link {
                 ControlFlow::Break(())
             };
             let (query, mut progress) = (Query::Stream(home::STREAM, 0), Progress::default());
-            let asked = Box::pin(self.read_once(&client, query, 1, &mut progress, &mut take));
+            let asked = Box::pin(self.read_once(client, query, 1, &mut progress, &mut take));
             match timeout_at(deadline, asked).await {
                 Ok(Ok(_)) => {
                     let Some(first) = first else { return Err(Problem::Final(LogFault::NotInstalled)) };
                     let found = home::read_first(&first).map_err(Problem::Final)?.installation;
                     if found == expected {
-                        return Ok(client);
+                        return Ok(());
                     }
                     return Err(Problem::Final(LogFault::ForeignInstallation { expected, found }));
                 }
                 Ok(Err(Problem::NotFound)) => return Err(Problem::Final(LogFault::NotInstalled)),
                 Ok(Err(problem)) if problem.passes() => last = problem,
                 Ok(Err(problem)) => return Err(problem),
-                Err(_elapsed) => return Err(Problem::TimedOut),
+                // What its node has said until then tells more than that the time is over.
+                Err(_elapsed) => return Err(last),
             }
             sleep(RECOGNISE_WAIT).await;
         }

@@ -16,6 +16,8 @@ use crate::fault::LogFault;
 const LOST_MAX: u32 = 3;
 /// Attempts in a row without an answer after which the connection is replaced.
 const LATE_MAX: u32 = 2;
+/// Attempts to connect in a row that make do with one client.
+const SPARE_MAX: u32 = 10;
 
 /// The connection, and what is known of it.
 pub(super) struct Connection<C> {
@@ -273,6 +275,37 @@ impl<C: Clone> Connection<C> {
 impl<C> State<C> {
     fn new(client: Option<C>, generation: u64) -> Self {
         Self { client, generation, closed: false, lost: 0, late: 0, failures: 0, not_before: None, last: None }
+    }
+}
+
+/// A client that has connected and is of no use yet, because nobody leads. It goes over to the leader by itself, as soon
+/// as its node names one.
+///
+/// Each client that is dropped leaves its task and its connection behind, and an outage is made of many attempts. One
+/// whose node is cut off from the others never hears of a leader, though: after some attempts another takes its place.
+pub(super) struct Spare<C>(Mutex<Option<(C, u32)>>);
+
+impl<C> Spare<C> {
+    /// Nothing is kept yet.
+    pub(super) const fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    /// Takes the client out, and says how many attempts it has served.
+    pub(super) fn take(&self) -> Option<(C, u32)> {
+        self.kept().take()
+    }
+
+    /// Keeps a client that had served so many attempts before this one, which failed, for the next one. When its node
+    /// may be dead it is let go: the client stays on it.
+    pub(super) fn keep(&self, client: C, served: u32, problem: &Problem) {
+        let served = served.saturating_add(1);
+        let waits = matches!(problem, Problem::NotLeader | Problem::NoLeader(_) | Problem::Unconfirmed(_));
+        *self.kept() = (waits && served < SPARE_MAX).then_some((client, served));
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Option<(C, u32)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -100,6 +100,24 @@ async fn a_node_that_does_not_lead_is_left_at_the_second_time() {
     assert!(!connection.stats().connected);
 }
 
+#[test]
+fn a_client_is_kept_while_nobody_leads_and_not_for_ever() {
+    let spare = Spare::new();
+    let nobody = Problem::NoLeader("nobody leads".to_owned());
+    let mut attempts = 1;
+    spare.keep("client", 0, &nobody);
+    while let Some((client, served)) = spare.take() {
+        attempts += 1;
+        spare.keep(client, served, &nobody);
+    }
+    assert_eq!(attempts, SPARE_MAX);
+    // It stays on a node that is dead.
+    for problem in [lost(), Problem::TimedOut, Problem::Unconnected("gone".to_owned()), Problem::Denied] {
+        spare.keep("client", 0, &problem);
+        assert_eq!(spare.take(), None, "{problem:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_does_not_pass_is_given_back_at_once_and_all_else_in_the_end() {
     let connection: Connection<&str> = Connection::new();
