@@ -101,11 +101,8 @@ impl Council {
             let message = "no message of this council has announced the file";
             return Err(Refusal::new(RefusalCode::EvidenceUnannounced, message));
         };
-        if transfer.stage.is_recalled() {
-            return Err(Refusal::new(RefusalCode::Erased, "the referral was recalled"));
-        }
-        if transfer.erasure.done.is_some() {
-            return Err(erased());
+        if transfer.moves_no_files() {
+            return Err(no_more_files(transfer));
         }
         if announced.scan == ScanState::Infected {
             return Err(EvidenceError::Infected.refusal());
@@ -173,9 +170,10 @@ impl Council {
         let failed = |error: CouncilError| of_council(&error);
         let (id, loaded) = self.find(from, shared).await.map_err(failed)?;
         let transfer = of_partner(loaded.state.transfer(), from)?;
-        // What is called back is given to nobody any more, and what was attached to a draft has not been shared.
-        if transfer.stage.is_recalled() || transfer.recall_is_due() {
-            return Err(Refusal::new(RefusalCode::Erased, "the referral is called back"));
+        // What is called back or was returned is given to nobody any more, and what was attached to a draft has not
+        // been shared.
+        if !transfer.gives_files() {
+            return Err(no_more_files(transfer));
         }
         if !transfer.stage.has_left() || !transfer.evidence.contains_key(digest) {
             return Err(EvidenceError::NotFound.refusal());
@@ -275,6 +273,14 @@ impl Council {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Why no file of the referral goes to and fro any more.
+fn no_more_files(transfer: &Transfer) -> Refusal {
+    if transfer.erasure.done.is_some() {
+        return erased();
+    }
+    Refusal::new(RefusalCode::Erased, "the referral was recalled or returned, so no file of it is taken or given")
 }
 
 /// The referral, when it is with this partner.

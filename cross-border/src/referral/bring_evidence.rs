@@ -40,7 +40,7 @@ impl Transfer {
             let told = file.side == self.own_side() && file.announced.is_some();
             told && file.stored && !file.brought && file.scan != ScanState::Infected
         };
-        !self.moves_no_files() && !self.recall_is_due() && self.evidence.get(digest).is_some_and(owed)
+        self.gives_files() && self.evidence.get(digest).is_some_and(owed)
     }
 
     /// Whether the other council has told of a file of its own whose bytes are not here and may still come.
@@ -51,7 +51,17 @@ impl Transfer {
         !self.moves_no_files() && self.evidence.get(digest).is_some_and(awaited)
     }
 
-    fn moves_no_files(&self) -> bool {
+    /// Whether the other council may still get a file, by either way: not of what is to be called back either, because
+    /// the consent was withdrawn.
+    #[must_use]
+    pub fn gives_files(&self) -> bool {
+        !self.moves_no_files() && !self.recall_is_due()
+    }
+
+    /// Whether no file goes to and fro any more: the referral was called back, was returned, or is erased. One that is
+    /// closed may still need them.
+    #[must_use]
+    pub fn moves_no_files(&self) -> bool {
         matches!(self.stage, Stage::Returned(_) | Stage::Recalled { .. }) || self.erasure.done.is_some()
     }
 }
@@ -60,13 +70,14 @@ impl Transfer {
 mod tests {
     use super::BringEvidence;
     use crate::exchange::{ScanState, Side};
+    use crate::referral::acknowledge_outcome::AcknowledgeOutcome;
     use crate::referral::event::{EvidenceBrought, ReferralEvent};
     use crate::referral::recall::Recall;
     use crate::referral::record_scan::RecordScan;
     use crate::referral::return_referral::Return;
     use crate::referral::store_evidence::StoreEvidence;
-    use crate::referral::testing::{History, came_in, drafted, file, given, sent};
-    use crate::referral::vocabulary::{RecallReason, ReturnCode};
+    use crate::referral::testing::{History, acknowledged, came_in, drafted, file, given, outcome, sent};
+    use crate::referral::vocabulary::{RecallReason, ReferralOutcome, ReturnCode};
     use crate::referral::withdraw_consent::WithdrawConsent;
     use crate::referral::{Act, Rejection};
 
@@ -125,8 +136,15 @@ mod tests {
         let withdrawn = stored.clone().and(NOW, Act::WithdrawConsent(WithdrawConsent {}));
         let recalled = stored.told(NOW, Act::Recall(Recall { reason: RecallReason::WrongContent }));
         for history in [returned, withdrawn, recalled] {
-            assert!(!owes(&history), "{}", history.transfer().stage);
+            assert!(!owes(&history) && !history.transfer().gives_files(), "{}", history.transfer().stage);
         }
+    }
+
+    #[test]
+    fn what_is_closed_is_still_brought_its_files() {
+        let told = acknowledged().told(NOW, add()).received(NOW, outcome(ReferralOutcome::Settled));
+        let closed = told.told(NOW, Act::AcknowledgeOutcome(AcknowledgeOutcome {})).and(NOW, store());
+        assert!(owes(&closed) && closed.transfer().gives_files());
     }
 
     #[test]

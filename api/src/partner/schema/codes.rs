@@ -74,7 +74,8 @@ pub enum RefusalCode {
     NoAgreement,
     /// The consent that the message needs is not there.
     ConsentMissing,
-    /// The person's data were erased; nothing can be added to them.
+    /// The person's data were erased; nothing can be added to them. Or it is about a file, and the referral was
+    /// recalled or returned.
     Erased,
     /// It cannot be done now. Nothing was changed.
     Unavailable,

@@ -4,15 +4,18 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::life::live;
 use crate::council::testing::{
     Clock, FIRST, GUANGDONG, HONG_KONG, MACAO, Node, Pair, START, council_id, peer, shared, signing_key,
 };
 use crate::council::{CouncilError, SweepReport};
 use crate::evidence::sniff::tests::PDF;
 use crate::evidence::{EvidenceError, NoScanner, Scanner};
+use crate::exchange::body::Return;
 use crate::exchange::{Digest, RefusalCode, ScanState};
+use crate::referral::vocabulary::{ReferralOutcome, ReturnCode};
 use crate::referral::withdraw_consent::WithdrawConsent;
-use crate::referral::{Act, ReferralId};
+use crate::referral::{Act, ReferralId, Stage};
 
 /// Finds something in every file that says so.
 struct Suspicious;
@@ -181,4 +184,44 @@ async fn a_file_of_a_draft_is_not_given_before_the_draft_leaves() {
     assert!(known.stored);
     let refused = pair.origin.council.serve_evidence(pair.target.own(), shared(here), &digest).await;
     assert_eq!(refused.unwrap_err().code, RefusalCode::EvidenceNotFound);
+}
+
+#[tokio::test]
+async fn no_file_of_what_was_returned_is_taken_or_given() {
+    let pair = scanning();
+    let (here, there) = pair.delivered().await;
+    let (origin, target) = (&pair.origin, &pair.target);
+    let [early, late] = [PDF.to_vec(), [PDF, b"x"].concat()];
+    let first = origin.attach(here, "application/pdf", &early).await.unwrap();
+    let second = origin.attach(here, "application/pdf", &late).await.unwrap();
+    pair.settle(here).await;
+    target.council.receive_evidence(origin.own(), shared(here), &first, early).await.unwrap();
+    target.tell(there, Return { code: ReturnCode::NotLocal, note: None }).await.unwrap();
+    // The origin has not heard of it and brings the other one.
+    let brought = target.council.receive_evidence(origin.own(), shared(here), &second, late).await;
+    assert_eq!(brought.unwrap_err().code, RefusalCode::Erased);
+    assert!(!target.transfer(there).await.evidence[&second].stored);
+    pair.settle(here).await;
+    assert_eq!(pair.assert_agreed(here).await, Stage::Returned(ReturnCode::NotLocal));
+    // Neither gives the other a file, whoever announced it. Our own officers still read what is here.
+    for digest in [&first, &second] {
+        let fetched = origin.council.serve_evidence(target.own(), shared(here), digest).await;
+        assert_eq!(fetched.unwrap_err().code, RefusalCode::Erased);
+    }
+    let fetched = target.council.serve_evidence(origin.own(), shared(here), &first).await;
+    assert_eq!(fetched.unwrap_err().code, RefusalCode::Erased);
+    origin.council.file(here, &second).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_of_what_was_closed_is_still_taken_and_given() {
+    let pair = scanning();
+    let (here, _) = pair.delivered().await;
+    let digest = pair.origin.attach(here, "application/pdf", PDF).await.unwrap();
+    pair.settle(here).await;
+    live(&pair, here).await;
+    assert_eq!(pair.assert_agreed(here).await, Stage::Closed(ReferralOutcome::Settled));
+    pair.origin.council.serve_evidence(pair.target.own(), shared(here), &digest).await.unwrap();
+    let brought = pair.target.council.receive_evidence(pair.origin.own(), shared(here), &digest, PDF.to_vec()).await;
+    assert_eq!(brought.unwrap(), ScanState::Clean);
 }

@@ -46,7 +46,7 @@ impl Source {
     }
 
     async fn fetch_file(&self, shared: SharedId, digest: &Digest) -> Result<(), PullError> {
-        if self.is_stored(shared, digest).await {
+        if !self.is_awaited(shared, digest).await {
             return Ok(());
         }
         let partner = self.client.partner();
@@ -72,10 +72,11 @@ impl Source {
         }
     }
 
-    async fn is_stored(&self, shared: SharedId, digest: &Digest) -> bool {
-        let Ok((_, loaded)) = self.council.find(self.client.partner(), shared).await else { return false };
-        let files = loaded.state.transfer().map(|transfer| &transfer.evidence);
-        files.and_then(|files| files.get(digest)).is_some_and(|file| file.stored)
+    /// Whether the file may still come: what is here, or would not be taken any more, is not asked for.
+    async fn is_awaited(&self, shared: SharedId, digest: &Digest) -> bool {
+        // Where the log cannot be read, taking the file in tells why.
+        let Ok((_, loaded)) = self.council.find(self.client.partner(), shared).await else { return true };
+        loaded.state.transfer().is_some_and(|transfer| transfer.awaits_file(digest))
     }
 }
 

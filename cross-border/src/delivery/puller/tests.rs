@@ -12,7 +12,9 @@ use crate::delivery::worker::testing::{Fault, Partner, answer_of, options, polli
 use crate::delivery::{DeliveredBy, DeliveryState, FailureCode};
 use crate::evidence::sniff::tests::PDF;
 use crate::exchange::Digest;
+use crate::exchange::body::Return;
 use crate::peer::Peer;
+use crate::referral::vocabulary::ReturnCode;
 use crate::referral::{ReferralId, Stage};
 
 /// Guangdong's node behind a server, and Hong Kong's node, which fetches there.
@@ -208,6 +210,19 @@ async fn a_file_that_is_put_in_later_is_asked_for_again() {
     assert_eq!(world.guangdong.requests("GET"), 4, "what is here is not asked for");
     let refused = node.events().await.into_iter().filter(|event| &*event.kind == "security.refused").count();
     assert_eq!(refused, 0, "who was told of a file may ask for it");
+}
+
+#[tokio::test]
+async fn no_file_is_fetched_of_what_was_returned() {
+    let world = World::new().await;
+    let id = world.submitted().await;
+    assert_eq!(world.round().await.unwrap(), pulled(1, 0));
+    world.attach(id, PDF).await;
+    let back = Return { code: ReturnCode::NotLocal, note: None };
+    world.hong_kong.tell(world.there(id), back).await.unwrap();
+    assert_eq!(world.round().await.unwrap(), pulled(1, 0), "the message is taken in");
+    assert_eq!(world.guangdong.requests("GET"), 0);
+    assert!(world.journal().await.is_empty());
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use crate::delivery::client::{CallError, PartnerClient, Signer};
 use crate::delivery::vocabulary::FailureCode;
 use crate::evidence::EvidenceError;
 use crate::exchange::{Body, Digest, EvidenceItem, Message, RefusalCode, SharedId, SignedMessage};
-use crate::referral::ReferralId;
+use crate::referral::{ReferralId, Transfer};
 
 /// A file that nobody has to bring any more.
 pub(super) struct Brought {
@@ -29,17 +29,18 @@ pub(in crate::delivery) fn announced(message: &SignedMessage) -> Vec<EvidenceIte
     }
 }
 
-/// Brings every file of the message that lies here; bringing one again changes nothing. Gives the first refusal of a
-/// file that will stay one. A file that is not here yet goes when it comes: see [`super::late`].
+/// Brings every file of the message that lies here, as long as the partner may get any; bringing one again changes
+/// nothing. Gives the first refusal of a file that will stay one. A file that is not here yet goes when it comes: see
+/// [`super::late`].
 pub(super) async fn bring(attempt: &mut Attempt<'_>, message: &SignedMessage) -> Result<Option<CallError>, Trouble> {
-    let items = announced(message);
-    // The message of a referral that is called back has to go, or the recall would have no place; its files do not.
-    if items.is_empty() || is_called_back(attempt).await? {
-        return Ok(None);
-    }
     let (terms, client, row) = (attempt.terms, attempt.client, attempt.row);
     let mut refused = None;
-    for item in items {
+    for item in announced(message) {
+        // The message itself has to go, or a recall behind it would have no place; its files do not. Asked before each
+        // of them: many take long, and the referral may be called back or returned meanwhile.
+        if !gives_files(attempt).await? {
+            break;
+        }
         let bytes = match terms.council.file(row.referral, &item.digest).await {
             Ok((_, bytes)) => bytes,
             Err(CouncilError::Evidence(EvidenceError::NotFound) | CouncilError::NotFound { .. }) => continue,
@@ -102,8 +103,7 @@ pub(super) async fn recorded(
     Brought { refused, position }
 }
 
-async fn is_called_back(attempt: &Attempt<'_>) -> Result<bool, Trouble> {
+async fn gives_files(attempt: &Attempt<'_>) -> Result<bool, Trouble> {
     let (_, loaded) = attempt.terms.council.find(&attempt.row.partner, attempt.row.shared).await?;
-    let transfer = loaded.state.transfer();
-    Ok(transfer.is_some_and(|transfer| transfer.stage.is_recalled() || transfer.recall_is_due()))
+    Ok(loaded.state.transfer().is_some_and(Transfer::gives_files))
 }

@@ -1,18 +1,23 @@
 //! Partners whose receipts and answers are not to be believed, and the files that belong to messages.
 
 use serde_json::json;
+use tokio::sync::Notify;
+use tokio::task::yield_now;
 
 use super::super::testing::{Fault, World, answer_of, options};
 use super::super::*;
 use super::long;
-use crate::council::testing::{GUANGDONG, HONG_KONG, MACAO, council_id, signing_key};
+use crate::council::Ask;
+use crate::council::testing::dispute::ask;
+use crate::council::testing::{FIRST, GUANGDONG, HONG_KONG, MACAO, council_id, signing_key};
 use crate::delivery::DeliveryState;
 use crate::delivery::client::testing::Reply;
 use crate::evidence::sniff::tests::PDF;
-use crate::exchange::body::Recall;
-use crate::exchange::{DeliveryId, Digest, MessageKind, Receipt, RefusalCode, SignedReceipt};
-use crate::referral::Stage;
-use crate::referral::vocabulary::RecallReason;
+use crate::exchange::body::{Recall, Return};
+use crate::exchange::{DeliveryId, Digest, EvidenceItem, MessageKind, Receipt, RefusalCode, SignedReceipt};
+use crate::referral::vocabulary::{RecallReason, ReturnCode};
+use crate::referral::withdraw_consent::WithdrawConsent;
+use crate::referral::{Act, Stage};
 use crate::trust::SigningKey;
 use crate::trust::jws::sign_detached;
 
@@ -149,4 +154,56 @@ async fn the_files_of_what_was_called_back_stay_here() {
     assert_eq!(world.turn(&mut worker).await, 1);
     assert_eq!(world.row(id, 3).state, DeliveryState::Delivered, "the recall came through");
     assert_eq!(world.partner.requests("PUT"), 0);
+}
+
+#[tokio::test]
+async fn the_files_of_what_was_returned_stay_here() {
+    let world = World::new().await;
+    let id = world.submitted().await;
+    let mut worker = world.worker();
+    assert_eq!(world.turn(&mut worker).await, 1);
+    world.attach(id, PDF).await;
+    // The return comes before the message that tells of the file has gone.
+    let (node, there) = (&world.partner.node, world.there(id));
+    node.tell(there, Return { code: ReturnCode::NotLocal, note: None }).await.unwrap();
+    assert_eq!(node.deliver(there, &world.origin).await, 1);
+    assert_eq!(world.origin.stage(id).await, Stage::Returned(ReturnCode::NotLocal));
+    assert_eq!(world.turn(&mut worker).await, 1);
+    assert_eq!(world.row(id, 2).state, DeliveryState::Delivered, "the message came through");
+    assert_eq!((world.turn(&mut worker).await, world.partner.requests("PUT")), (0, 0));
+}
+
+#[tokio::test]
+async fn no_further_file_follows_the_one_that_is_under_way_when_the_consent_is_withdrawn() {
+    let world = World::new().await;
+    let (node, partner) = (&world.origin, world.partner.node.own());
+    let id = node.prepare(partner).await;
+    let mut evidence = Vec::new();
+    for number in [b"1", b"2"] {
+        let bytes = [PDF, number].concat();
+        let digest = node.attach(id, "application/pdf", &bytes).await.unwrap();
+        let (name, media) = ("receipt".to_owned(), "application/pdf".to_owned());
+        evidence.push(EvidenceItem { digest, name, bytes: u64::try_from(bytes.len()).unwrap(), media });
+    }
+    let ask = ask(node.council.place(), partner);
+    node.approve(id, Ask { evidence, ..ask }).await;
+    node.catch_up();
+
+    let gate = Arc::new(Notify::new());
+    world.partner.will(Fault::None);
+    world.partner.will(Fault::Held(Arc::clone(&gate)));
+    let mut worker = world.worker();
+    let mut attempts = JoinSet::new();
+    worker.begin(&mut attempts).await;
+    while world.partner.requests("PUT") == 0 {
+        yield_now().await;
+    }
+    node.act(id, FIRST, Act::WithdrawConsent(WithdrawConsent {})).await.unwrap();
+    gate.notify_one();
+    while let Some(ended) = attempts.join_next_with_id().await {
+        worker.end(ended);
+    }
+    assert_eq!(world.row(id, 1).state, DeliveryState::Delivered);
+    assert_eq!(world.partner.requests("PUT"), 1);
+    assert_eq!((world.turn(&mut worker).await, world.partner.requests("PUT")), (0, 1));
 }
