@@ -30,7 +30,7 @@ use crate::gatekeeper::TokenGate;
 use crate::graphql::authority::Authority;
 use crate::graphql::error::{ApiError, Code};
 use crate::graphql::referral::folded::Folded;
-use crate::graphql::referral::rights::{Deed, Look, may_do, may_look};
+use crate::graphql::referral::rights::{Deed, content_of, may_do, may_look};
 use crate::intake::{self, NoPlace, Places};
 
 /// Where files are served; behind it come the referral and the digest.
@@ -123,7 +123,7 @@ impl Files {
         let authority = self.authority(parts).await?;
         let (id, digest) = names(named)?;
         let folded = Folded::seen_by(&self.app, &authority, id).await?;
-        may_look(&authority, Look::Content)?;
+        may_look(&authority, content_of(&folded.transfer))?;
         let known = folded.transfer.evidence.get(&digest).ok_or_else(unannounced)?;
         let place = self.places.take(&authority.principal.subject)?;
         let (item, bytes) = Box::pin(self.app.council.file(id, &digest)).await.map_err(ApiError::from)?;

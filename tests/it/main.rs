@@ -6,6 +6,7 @@ mod architecture;
 mod authority;
 mod bad_input;
 mod both_engines;
+mod called_back;
 mod case_life;
 mod clients;
 mod cluster;

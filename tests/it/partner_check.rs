@@ -36,8 +36,8 @@ fn signing_key(id: &str, suite: SuiteName) -> SigningKey {
 }
 
 /// The node of Guangdong, which knows Hong Kong's key; the checks play Hong Kong.
-struct Node {
-    server: TestServer,
+pub(super) struct Node {
+    pub(super) server: TestServer,
     /// The node's key.
     key: SigningKey,
     /// Where our own key lies.
@@ -51,6 +51,12 @@ impl Node {
     }
 
     async fn start_with(suite: SuiteName) -> Self {
+        // A recall is answered as soon as it is seen.
+        Self::start_sweeping(suite, 50).await
+    }
+
+    /// A node that looks so often for what has fallen due.
+    pub(super) async fn start_sweeping(suite: SuiteName, sweep_ms: u64) -> Self {
         let (key, own) = (signing_key("gd-consumer-council:t", suite), signing_key("hk-consumer-council:t", suite));
         let keys = tempfile::tempdir().unwrap();
         let own_key = keys.path().join("hk.key.json");
@@ -58,8 +64,7 @@ impl Node {
 
         let mut config = tests::config();
         config.partner.requests_per_minute = 1_000_000;
-        // A recall is answered as soon as it is seen.
-        config.partner.sweep_ms = 50;
+        config.partner.sweep_ms = sweep_ms;
         config.partner.peers = vec![Peer {
             id: council(HONG_KONG),
             endpoint: None,
@@ -80,7 +85,7 @@ impl Node {
         Self { server, key, own_key, _keys: keys }
     }
 
-    fn addr(&self) -> SocketAddr {
+    pub(super) fn addr(&self) -> SocketAddr {
         let url = self.server.url();
         url.trim_start_matches("http://").trim_end_matches("/graphql").parse().unwrap()
     }
@@ -91,7 +96,7 @@ impl Node {
     }
 
     /// The check of this node, or of what stands before it.
-    fn args(&self, at: SocketAddr) -> CheckArgs {
+    pub(super) fn args(&self, at: SocketAddr) -> CheckArgs {
         CheckArgs {
             url: format!("http://{at}/partner/graphql"),
             own: council(HONG_KONG),
@@ -130,7 +135,7 @@ impl Node {
     }
 }
 
-async fn findings(args: &CheckArgs) -> Vec<Finding> {
+pub(super) async fn findings(args: &CheckArgs) -> Vec<Finding> {
     let mut told = Vec::new();
     let findings = Box::pin(examine(args, &mut |finding| told.push(finding.clone()))).await.unwrap();
     assert_eq!(told, findings, "each is told as it is made");

@@ -68,7 +68,8 @@ codes! {
     UnknownPartner = "UNKNOWN_PARTNER";
     /// No agreement with the partner is in force.
     NoAgreement = "NO_AGREEMENT";
-    /// The person was erased; nothing more can be said or read of it.
+    /// The person was erased; nothing more can be said or read of it. Or the other council called back what it sent,
+    /// and until that is erased a head alone reads it.
     Erased = "ERASED";
     /// No such file was announced for this referral.
     EvidenceUnannounced = "EVIDENCE_UNANNOUNCED";

@@ -23,7 +23,8 @@ pub enum ErrorCode {
     DocumentTooLarge,
     /// A mutation's root holds one response key twice.
     DuplicateMutationField,
-    /// The person was erased; nothing more can be said or read of it.
+    /// The person was erased; nothing more can be said or read of it. Or the other council called back what it sent,
+    /// and until that is erased a head alone reads it.
     Erased,
     /// The bytes are not those that were announced.
     EvidenceDigest,

@@ -172,6 +172,13 @@ impl Transfer {
         !self.is_outbound() && self.stage == Stage::Recalled { after_sending: true, erased: None }
     }
 
+    /// Whether what we received was called back and is still here: messages are waited for, a person has to decide, or
+    /// a law forbids to erase it. Until it is gone it may only be kept and protected (PIPL Art. 47).
+    #[must_use]
+    pub fn is_restricted(&self) -> bool {
+        !self.is_outbound() && self.stage.is_recalled() && !self.is_erased()
+    }
+
     fn erasure_reason(&self, on: NaiveDate) -> Result<ErasureReason, NotErased> {
         if self.owes_recall_answer() {
             return Ok(ErasureReason::Recalled);

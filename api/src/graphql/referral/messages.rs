@@ -17,23 +17,24 @@ use uuid::Uuid;
 use super::deliveries::Delivery;
 use super::enums::{MessageKind, ReferralSide};
 use super::folded::{Folded, Kept};
-use super::rights::{Look, may_look};
+use super::rights::{Look, content_of, may_look};
 use crate::app::App;
 use crate::graphql::authority::authority;
 use crate::graphql::connection::{PageInfo, decode_cursor, encode_cursor, page_size};
 use crate::graphql::error::{ApiError, Field};
 use crate::graphql::scalars::Position;
 
-/// Opens a text of a referral for those who may read its content; `None` once the person was erased.
+/// Opens a text of a referral for those who may read its content, which `look` says; `None` once the person was erased.
 ///
 /// # Errors
-/// `FORBIDDEN` for a role that reads no content.
+/// `FORBIDDEN` for a role that reads no content, `ERASED` for one that reads none of what was called back.
 pub(super) async fn open(
     ctx: &Context<'_>,
+    look: Look,
     purpose: &'static str,
     sealed: &Sealed,
 ) -> Result<Option<String>, ApiError> {
-    may_look(&authority(ctx)?, Look::Content)?;
+    may_look(&authority(ctx)?, look)?;
     let (vault, sealed) = (Arc::clone(&ctx.data_unchecked::<App>().vault), sealed.clone());
     let opened = tokio::task::spawn_blocking(move || vault.open_sealed(sealed.subject, purpose, &sealed)).await;
     match opened.map_err(|error| ApiError::internal(&error))?? {
@@ -59,6 +60,8 @@ pub struct ReferralReceipt {
 pub struct ReferralMessage {
     kept: Kept,
     side: Side,
+    /// What whoever reads its text asks for.
+    look: Look,
 }
 
 /// One message between the two councils, signed by its author.
@@ -142,18 +145,23 @@ impl ReferralMessage {
         self.find_receipt(ctx).await.map_err(Into::into).transpose()
     }
 
-    /// The text letter by letter, as it was signed, for those who may read it; null once the person was erased.
+    /// The text letter by letter, as it was signed, for those who may read it; null once the person was erased. A head
+    /// alone reads it, and others are told ERASED, from when a partner calls back what it sent until that is erased.
     async fn text(&self, ctx: &Context<'_>) -> Field<String> {
-        open(ctx, MESSAGE_PURPOSE, &self.kept.meta.content).await.map_err(Into::into).transpose()
+        self.open(ctx).await.map_err(Into::into).transpose()
     }
 
-    /// What it says, for those who may read it; null once the person was erased.
+    /// What it says, for those who may read it, as `text`; null once the person was erased.
     async fn content(&self, ctx: &Context<'_>) -> Field<Json<Value>> {
         self.body(ctx).await.map_err(Into::into).transpose()
     }
 }
 
 impl ReferralMessage {
+    async fn open(&self, ctx: &Context<'_>) -> Result<Option<String>, ApiError> {
+        open(ctx, self.look, MESSAGE_PURPOSE, &self.kept.meta.content).await
+    }
+
     async fn find_delivery(&self, ctx: &Context<'_>) -> Result<Option<Delivery>, ApiError> {
         if !self.kept.issued {
             return Ok(None);
@@ -181,7 +189,7 @@ impl ReferralMessage {
     }
 
     async fn body(&self, ctx: &Context<'_>) -> Result<Option<Json<Value>>, ApiError> {
-        let Some(text) = open(ctx, MESSAGE_PURPOSE, &self.kept.meta.content).await? else { return Ok(None) };
+        let Some(text) = self.open(ctx).await? else { return Ok(None) };
         let mut message: Value = serde_json::from_str(&text).map_err(|error| ApiError::internal(&error))?;
         Ok(message.get_mut("body").map(|body| Json(body.take())))
     }
@@ -214,7 +222,7 @@ pub(super) fn page(
 ) -> Result<ReferralMessageConnection, ApiError> {
     let limit = usize::try_from(page_size(first, app.pages)?).unwrap_or(usize::MAX);
     let after = after.map(|cursor| decode_cursor::<u64>("messages", &cursor)).transpose()?;
-    let own = folded.transfer.own_side();
+    let (own, look) = (folded.transfer.own_side(), content_of(&folded.transfer));
     let messages = folded.messages()?;
     let total = messages.len();
     let mut rest = messages.into_iter().filter(|kept| after.is_none_or(|after| kept.recorded.revision.get() > after));
@@ -223,7 +231,7 @@ pub(super) fn page(
         .take(limit)
         .map(|kept| ReferralMessageEdge {
             cursor: encode_cursor("messages", &kept.recorded.revision.get()),
-            node: ReferralMessage { side: if kept.issued { own } else { own.other() }, kept },
+            node: ReferralMessage { side: if kept.issued { own } else { own.other() }, look, kept },
         })
         .collect();
     let page_info = PageInfo::of(edges.iter().map(|edge| &edge.cursor), rest.next().is_some(), after.is_some());

@@ -19,6 +19,7 @@ use super::parts::{
 };
 use super::presentation::ReferralPresentation;
 use super::record::TransferRecord;
+use super::rights::content_of;
 use crate::app::App;
 use crate::graphql::error::{ApiError, Field};
 use crate::graphql::scalars::{Date, Position, Revision};
@@ -208,7 +209,9 @@ impl Referral {
     }
 
     async fn evidence(&self) -> Vec<ReferralEvidence> {
-        self.folded.transfer.evidence.iter().map(|(digest, state)| ReferralEvidence::new(digest, state)).collect()
+        let transfer = &self.folded.transfer;
+        let look = content_of(transfer);
+        transfer.evidence.iter().map(|(digest, state)| ReferralEvidence::new(digest, state, look)).collect()
     }
 
     /// What both councils hold in common; compare its digest with the partner's.

@@ -14,6 +14,7 @@ use super::enums::{
     ReferralStepName, ScanState, SessionForm,
 };
 use super::messages::open;
+use super::rights::Look;
 use crate::graphql::error::Field;
 use crate::graphql::money::Money;
 use crate::graphql::scalars::Date;
@@ -213,13 +214,15 @@ impl CouncilSession {
 pub struct ReferralEvidence {
     digest: Digest,
     state: EvidenceState,
+    /// What whoever reads its name asks for.
+    look: Look,
 }
 
 impl ReferralEvidence {
-    /// A file as it stands.
+    /// A file as it stands; `look` is what whoever reads its name asks for.
     #[must_use]
-    pub fn new(digest: &Digest, state: &EvidenceState) -> Self {
-        Self { digest: digest.clone(), state: state.clone() }
+    pub fn new(digest: &Digest, state: &EvidenceState, look: Look) -> Self {
+        Self { digest: digest.clone(), state: state.clone(), look }
     }
 }
 
@@ -231,9 +234,9 @@ impl ReferralEvidence {
         self.digest.as_str()
     }
 
-    /// Name of the file; null once the person was erased.
+    /// Name of the file, for those who may read the `text` of messages; null once the person was erased.
     async fn name(&self, ctx: &Context<'_>) -> Field<String> {
-        open(ctx, EVIDENCE_NAME_PURPOSE, &self.state.name).await.map_err(Into::into).transpose()
+        open(ctx, self.look, EVIDENCE_NAME_PURPOSE, &self.state.name).await.map_err(Into::into).transpose()
     }
 
     /// Length of the file.

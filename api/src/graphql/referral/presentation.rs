@@ -11,6 +11,7 @@ use super::enums::{AgeBand, DataField};
 use super::inputs::{PresentationInput, ReferralContentInput};
 use super::messages::open;
 use super::plan::amount;
+use super::rights::Look;
 use crate::graphql::error::{ApiError, Field};
 use crate::graphql::scalars::Date;
 
@@ -113,7 +114,8 @@ impl ReferralPresentation {
 impl ReferralPresentation {
     async fn read(&self, ctx: &Context<'_>) -> Result<Option<Json<Value>>, ApiError> {
         let Some(content) = &self.0.content else { return Ok(None) };
-        let Some(text) = open(ctx, PRESENTED_PURPOSE, &content.text).await? else { return Ok(None) };
+        // What is presented is our own: no partner calls it back.
+        let Some(text) = open(ctx, Look::Content, PRESENTED_PURPOSE, &content.text).await? else { return Ok(None) };
         serde_json::from_str(&text).map(|content| Some(Json(content))).map_err(|error| ApiError::internal(&error))
     }
 }

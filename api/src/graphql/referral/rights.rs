@@ -4,7 +4,7 @@
 //! council itself acts on it. Preparing and approving are two posts, and the decider sees to it that two people hold
 //! them.
 
-use cross_border::referral::ReferralId;
+use cross_border::referral::{ReferralId, Transfer};
 use domain::id::UnitId;
 use domain::org::UnitKind;
 use projections::{PAGE_ROWS_MAX, UnitFilter};
@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::auth::Role;
 use crate::graphql::authority::Authority;
-use crate::graphql::error::ApiError;
+use crate::graphql::error::{ApiError, Code};
 
 /// What may be read of referrals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum Look {
     Referrals,
     /// What the messages and the evidence say.
     Content,
+    /// The same, of what the other council called back and what is not erased here yet.
+    Restricted,
     /// How the deliveries fare, without a word of what is delivered.
     Deliveries,
 }
@@ -57,6 +59,8 @@ pub const fn roles_to_look(look: Look) -> &'static [Role] {
             Role::CallbackAgent,
         ],
         Look::Content => &[Role::CrossBorderOfficer, Role::Handler, Role::Mediator, Role::Head],
+        // Whoever decides on what holds the erasure back.
+        Look::Restricted => &[Role::Head],
         Look::Deliveries => {
             &[Role::CrossBorderOfficer, Role::Handler, Role::Mediator, Role::Head, Role::Auditor, Role::Administrator]
         }
@@ -77,13 +81,23 @@ pub const fn roles_for(deed: Deed) -> &'static [Role] {
     }
 }
 
+/// What somebody asks for who reads what the messages and the evidence of this referral say.
+#[must_use]
+pub fn content_of(transfer: &Transfer) -> Look {
+    if transfer.is_restricted() { Look::Restricted } else { Look::Content }
+}
+
 /// Whether the caller may read this kind of thing at all.
 ///
 /// # Errors
-/// `FORBIDDEN`.
+/// `FORBIDDEN`; `ERASED` for whoever could read it before it was called back.
 pub fn may_look(authority: &Authority, look: Look) -> Result<(), ApiError> {
     if authority.is(roles_to_look(look)) {
         return Ok(());
+    }
+    if look == Look::Restricted && authority.is(roles_to_look(Look::Content)) {
+        let message = "the other council called this back; until it is erased here, a head alone may read it";
+        return Err(ApiError::new(Code::Erased, message));
     }
     Err(ApiError::forbidden("your role does not let you read this"))
 }
@@ -168,6 +182,7 @@ mod tests {
         // administrator, service
         assert_eq!(marks(roles_to_look(Look::Referrals)), "xxxxxxx.xx...");
         assert_eq!(marks(roles_to_look(Look::Content)), "..xx.x...x...");
+        assert_eq!(marks(roles_to_look(Look::Restricted)), ".....x.......");
         assert_eq!(marks(roles_to_look(Look::Deliveries)), "..xx.x..xx.x.");
         assert_eq!(marks(roles_for(Deed::Prepare)), "..xx.....x...");
         assert_eq!(marks(roles_for(Deed::WithdrawConsent)), "x.xx.x...x...");
@@ -180,13 +195,16 @@ mod tests {
     fn who_reads_content_reads_the_referral_and_who_acts_on_it_too() {
         let holds = |wide: &[Role], narrow: &[Role]| narrow.iter().all(|role| wide.contains(role));
         assert!(holds(roles_to_look(Look::Referrals), roles_to_look(Look::Content)));
+        assert!(holds(roles_to_look(Look::Content), roles_to_look(Look::Restricted)));
+        // Whoever orders the erasure sees what it is about.
+        assert!(holds(roles_to_look(Look::Restricted), roles_for(Deed::Approve)));
         for deed in [Deed::Prepare, Deed::WithdrawConsent, Deed::Approve, Deed::Tell] {
             assert!(holds(roles_to_look(Look::Referrals), roles_for(deed)), "{deed:?}");
         }
         assert!(holds(roles_to_look(Look::Deliveries), roles_for(Deed::Redrive)));
         // Whoever approves does not prepare by the same post, and the program reads nobody's referrals.
         assert!(!roles_for(Deed::Prepare).contains(&Role::Head));
-        for list in [Look::Referrals, Look::Content, Look::Deliveries].map(roles_to_look) {
+        for list in [Look::Referrals, Look::Content, Look::Restricted, Look::Deliveries].map(roles_to_look) {
             assert!(!list.contains(&Role::Service) && !list.contains(&Role::Viewer));
         }
     }

@@ -111,6 +111,25 @@ fn what_is_called_back_is_due_at_once() {
 }
 
 #[test]
+fn what_was_received_and_called_back_is_restricted_until_it_is_gone() {
+    let answered = |yes: bool| called_back().told(EARLY, Act::AnswerRecall(AnswerRecall { erased: yes, note: None }));
+    // The last one: what we sent and called back is ours.
+    let ours = sent().told(EARLY, recall(RecallReason::WrongContent));
+    for (history, restricted) in [
+        (received(), false),
+        (returned(), false),
+        (called_back(), true),
+        (answered(false), true),
+        (answered(true), false),
+        (called_back().and(EARLY, order()), false),
+        (ours, false),
+    ] {
+        let transfer = history.transfer();
+        assert_eq!(transfer.is_restricted(), restricted, "{:?}", transfer.stage);
+    }
+}
+
+#[test]
 fn nothing_is_kept_of_what_never_left_or_named_no_day() {
     let recalled = presented().and("2026-05-20T10:00:00+08:00", recall(RecallReason::WrongContent));
     for history in [drafted(), presented(), recalled, came_in()] {
