@@ -17,7 +17,7 @@ const LOST_MAX: u32 = 3;
 /// Attempts in a row without an answer after which the connection is replaced.
 const LATE_MAX: u32 = 2;
 /// Attempts to connect in a row that make do with one client.
-const SPARE_MAX: u32 = 10;
+const SPARE_MAX: u32 = 4;
 
 /// The connection, and what is known of it.
 pub(super) struct Connection<C> {
