@@ -9,6 +9,7 @@
 //! told, and may order it.
 
 use chrono::NaiveDate;
+use domain::day::local_day;
 use domain::vocabulary::vocabulary;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -24,7 +25,7 @@ vocabulary! {
     ErasureReason {
         /// The last day on which it might be kept is over.
         RetentionEnded = "retention-ended", "保存期限届满";
-        /// The other council calls back what it sent.
+        /// The other council calls back what it sent, or ours did before it left.
         Recalled = "recalled", "转出方撤回";
     }
 }
@@ -108,7 +109,7 @@ impl Erase {
         if !ordered && !transfer.has_ended() {
             return Err(NotErased::NotEnded { stage: transfer.stage }.into());
         }
-        if let Some(unknown) = files.iter().find(|file| !transfer.evidence.contains_key(*file)) {
+        if let Some(unknown) = files.iter().find(|file| !transfer.files().any(|known| known == *file)) {
             return Err(Rejection::UnknownEvidence(unknown.clone()));
         }
         Ok(vec![ReferralEvent::Erased(Erased { reason, texts: !transfer.is_outbound(), files, ordered })])
@@ -134,10 +135,22 @@ impl Transfer {
         self.sent.as_ref().map(|sent| sent.retention_to).or(self.drafted.retention_to)
     }
 
-    /// That day, as long as anything is kept for the transfer: nothing is of a draft, nor once it was erased.
+    /// That day, as long as anything is kept for the transfer: nothing is of a draft, nor once it was erased. What was
+    /// called back before it left was to be kept until the day before: its files serve nothing any more (PIPL Art. 47).
     #[must_use]
     pub fn kept_to(&self) -> Option<NaiveDate> {
-        self.retention_to().filter(|_| self.stage.has_left() && !self.is_erased())
+        if self.is_erased() {
+            return None;
+        }
+        if self.never_left() {
+            return local_day(self.last_act_at).pred_opt().filter(|_| self.files().next().is_some());
+        }
+        self.retention_to().filter(|_| self.stage.has_left())
+    }
+
+    /// Every file of the referral that may lie here.
+    pub fn files(&self) -> impl Iterator<Item = &Digest> {
+        self.evidence.keys().chain(&self.unshared)
     }
 
     /// Whether what was kept for the transfer is gone: at the end of its time or, where it was received, called back.
@@ -153,7 +166,9 @@ impl Transfer {
     pub fn has_ended(&self) -> bool {
         match self.stage {
             Stage::Closed(_) | Stage::Returned(_) => true,
-            Stage::Recalled { erased, .. } => erased == Some(true) || (self.is_outbound() && erased.is_some()),
+            Stage::Recalled { after_sending, erased } => {
+                !after_sending || erased == Some(true) || (self.is_outbound() && erased.is_some())
+            }
             Stage::Drafted
             | Stage::ConsentCaptured
             | Stage::Assessed
@@ -184,6 +199,7 @@ impl Transfer {
             return Ok(ErasureReason::Recalled);
         }
         match self.kept_to() {
+            Some(to) if on > to && self.never_left() => Ok(ErasureReason::Recalled),
             Some(to) if on > to => Ok(ErasureReason::RetentionEnded),
             Some(to) => Err(NotErased::KeptUntil { to }),
             None => Err(NotErased::NothingKept),

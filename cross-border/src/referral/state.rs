@@ -248,6 +248,8 @@ pub struct Transfer {
     pub clocks: BTreeMap<Step, StepClock>,
     pub sessions: BTreeMap<SessionId, SessionState>,
     pub evidence: BTreeMap<Digest, EvidenceState>,
+    /// Files that were attached to the draft and are not in the message that left: nobody else ever hears of them.
+    pub unshared: BTreeSet<Digest>,
     /// What became of the data when they were not to be kept any longer.
     pub erasure: Erasure,
     pub drafted_at: DateTime<Utc>,
@@ -336,6 +338,7 @@ impl Transfer {
             clocks: BTreeMap::new(),
             sessions: BTreeMap::new(),
             evidence: BTreeMap::new(),
+            unshared: BTreeSet::new(),
             erasure: Erasure::default(),
             drafted_at: at,
             last_act_at: at,

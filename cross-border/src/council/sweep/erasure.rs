@@ -244,7 +244,7 @@ impl Council {
         subject: SubjectId,
         patience: &mut Duration,
     ) -> Result<Option<Vec<Digest>>, CouncilError> {
-        let mut files: Vec<Digest> = transfer.evidence.keys().cloned().collect();
+        let mut files: Vec<Digest> = transfer.files().cloned().collect();
         if !transfer.is_outbound() || files.is_empty() {
             return Ok(Some(files));
         }

@@ -10,13 +10,16 @@ use tokio::sync::Notify;
 use super::retention::{DAY_AFTER, pair_with, sweep};
 use crate::council::CouncilError;
 use crate::council::sweep::INDEX_WAIT_MAX;
-use crate::council::testing::{Node, Pair, SECOND};
+use crate::council::testing::dispute::ask;
+use crate::council::testing::{FIRST, Node, Pair, SECOND};
 use crate::evidence::sniff::tests::PDF;
 use crate::evidence::{NoScanner, Scanner};
 use crate::exchange::body::Return;
 use crate::exchange::{Digest, ScanState};
-use crate::referral::ReferralId;
-use crate::referral::vocabulary::ReturnCode;
+use crate::referral::erase::ErasureReason;
+use crate::referral::recall::Recall;
+use crate::referral::vocabulary::{DataField, RecallReason, ReturnCode};
+use crate::referral::{Act, ReferralId};
 
 const LETTER: &[u8] = b"a letter";
 
@@ -132,4 +135,44 @@ async fn bytes_that_came_before_a_crash_and_were_never_recorded_go_too() {
     assert_eq!(files(origin), 0);
     let erased = origin.transfer(here).await.erasure.done.unwrap();
     assert_eq!(erased.files, [receipt], "nothing said that the letter was here");
+}
+
+fn call_back() -> Act {
+    Act::Recall(Recall { reason: RecallReason::WrongRecipient })
+}
+
+#[tokio::test]
+async fn files_of_what_never_left_go_at_once() {
+    let pair = Pair::new();
+    let origin = &pair.origin;
+    let here = origin.prepare(pair.target.own()).await;
+    let receipt = origin.attach(here, "application/pdf", PDF).await.unwrap();
+    assert_eq!(files(origin), 1);
+    assert_eq!(sweep(origin).await.expired, 0, "the draft needs it");
+    origin.act(here, FIRST, call_back()).await.unwrap();
+    assert_eq!(sweep(origin).await.expired, 1);
+    assert_eq!(files(origin), 0);
+    let erased = origin.transfer(here).await.erasure.done.unwrap();
+    assert_eq!((erased.reason, erased.files), (ErasureReason::Recalled, vec![receipt]));
+    assert_eq!(sweep(origin).await.expired, 0, "once");
+}
+
+#[tokio::test]
+async fn a_file_that_was_left_out_goes_with_the_referral() {
+    let pair = Pair::new();
+    let origin = &pair.origin;
+    let here = origin.prepare(pair.target.own()).await;
+    let receipt = origin.attach(here, "application/pdf", PDF).await.unwrap();
+    // The consumer agrees to everything but files.
+    let mut asked = ask(origin.council.place(), pair.target.own());
+    asked.fields.retain(|field| *field != DataField::Evidence);
+    origin.approve(here, asked).await;
+    let sent = origin.transfer(here).await;
+    assert!(sent.evidence.is_empty());
+    assert_eq!(sent.unshared, BTreeSet::from([receipt]));
+    assert_eq!(files(origin), 1);
+    let (command, reason) = (origin.command(), RecallReason::WrongRecipient);
+    origin.council.recall(here, command, origin.caller(FIRST), None, None, reason).await.unwrap();
+    assert_eq!(sweep(origin).await.expired, 1);
+    assert_eq!(files(origin), 0);
 }

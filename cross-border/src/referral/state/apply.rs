@@ -5,7 +5,7 @@ use domain::day::local_day;
 use domain::decider::Happened;
 
 use super::{Answer, Consent, EvidenceState, Held, Referral, SessionState, Stage, StepClock, Transfer};
-use crate::exchange::{Inserted, ScanState, SessionForm, Step};
+use crate::exchange::{Digest, Inserted, ScanState, SessionForm, Step};
 use crate::referral::event::{
     Acknowledged, Assessed, ClockStarted, ConsentCaptured, EvidenceAdded, MessageMeta, OfferAnswered, OutcomeReported,
     Presented, RecallAnswered, Recalled, ReferralEvent, Sealed, Sent, SessionHeld, SessionOffered,
@@ -51,7 +51,9 @@ fn apply(transfer: &mut Transfer, event: &ReferralEvent, at: DateTime<Utc>) {
         ReferralEvent::Sent(sent) => transfer.was_sent(sent),
         // What was attached to the draft and is not in the message stays with us: the other council never hears of it.
         ReferralEvent::TransferRecorded(recorded) => {
-            transfer.evidence.retain(|digest, _| recorded.evidence.contains(digest));
+            let stays = |digest: &Digest| !recorded.evidence.contains(digest);
+            transfer.unshared.extend(transfer.evidence.keys().filter(|digest| stays(digest)).cloned());
+            transfer.evidence.retain(|digest, _| !stays(digest));
         }
         ReferralEvent::Delivered(_) => transfer.was_delivered(day),
         ReferralEvent::Retrieved(_) => transfer.was_retrieved(day),
