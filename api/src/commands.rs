@@ -1,5 +1,14 @@
 //! The command line: one file per command.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line talks to its user")]
+#![expect(clippy::print_stderr, reason = "the command line talks to its user")]
+
+/// In place of the standard one, which panics: see [`print`].
+macro_rules! println {
+    ($($arg:tt)*) => { $crate::commands::print::text(format_args!("{}\n", format_args!($($arg)*))) };
+}
+/// In place of the standard one, which panics: see [`print`].
+macro_rules! print {
+    ($($arg:tt)*) => { $crate::commands::print::text(format_args!($($arg)*)) };
+}
 
 pub mod backup;
 pub mod bench;
@@ -13,6 +22,7 @@ pub mod init;
 pub mod output;
 pub mod partner;
 pub mod path_error;
+pub mod print;
 pub mod rebuild;
 pub mod replay;
 pub mod serve;
@@ -108,7 +118,13 @@ pub struct SchemaArgs {
 pub fn run(cli: Cli) -> ExitCode {
     keep_files_to_oneself();
     match execute(cli) {
-        Ok(code) => code,
+        Ok(code) => match print::untold() {
+            None => code,
+            Some(why) => {
+                eprintln!("error: it is done, but not all that it said could be written to stdout: {why}");
+                ExitCode::FAILURE
+            }
+        },
         Err(error) => {
             eprintln!("error: {error}");
             let mut source = error.source();

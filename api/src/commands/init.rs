@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::path_error::at;
 use super::{Failure, Global};
-use crate::config::Config;
+use crate::config::{Config, Environment};
 use crate::data_dir::DataDir;
 use crate::log::OpenedLog;
 use crate::units;
@@ -35,6 +35,9 @@ pub async fn run(global: &Global, config: &Config, args: &InitArgs) -> Result<()
     super::config::check(config)?;
     let dir = DataDir::new(&global.data);
     let Prepared { registered, installation } = make(&dir, config, args.create_master_key, !args.no_units).await?;
+    if args.create_master_key && !dir.master_key_path().exists() {
+        eprintln!("note: no master key was made here: the vault has the one that the environment or the configuration gives");
+    }
     println!("data folder {} is ready; {registered} units registered", dir.root().display());
     println!("the log is of installation {installation}");
     Ok(())
@@ -62,7 +65,8 @@ pub async fn prepare(
 async fn make(dir: &DataDir, config: &Config, create_master_key: bool, with_units: bool) -> Result<Prepared, Failure> {
     let council = config.own_council()?;
     let units = if with_units { units::of_node(council) } else { Vec::new() };
-    let makes_key = create_master_key && config.vault.master_key_file.is_none() && !dir.master_key_path().exists();
+    // One that is given elsewhere is the vault's: one made beside it would open nothing.
+    let makes_key = create_master_key && dir.find_master_key(config, &Environment::of_process()?).is_none();
     if !makes_key {
         // Before anything is made: a log whose vault cannot be made is of no use.
         dir.master_key(config)?;
@@ -74,7 +78,7 @@ async fn make(dir: &DataDir, config: &Config, create_master_key: bool, with_unit
     }
     // First of what is made here: beside a log that is refused, key and vault would be left behind.
     let log = dir.open(config, true).await?;
-    let filled = Box::pin(fill(dir, config, create_master_key, &units, &log)).await;
+    let filled = Box::pin(fill(dir, config, makes_key, &units, &log)).await;
     log.close().await;
     Ok(Prepared { registered: filled?, installation: log.installation() })
 }
@@ -83,11 +87,11 @@ async fn make(dir: &DataDir, config: &Config, create_master_key: bool, with_unit
 async fn fill(
     dir: &DataDir,
     config: &Config,
-    create_master_key: bool,
+    makes_key: bool,
     units: &[UnitRegistered],
     log: &OpenedLog,
 ) -> Result<u64, Failure> {
-    if create_master_key && !dir.master_key_path().exists() {
+    if makes_key {
         MasterKey::generate_file(&dir.master_key_path())?;
     }
     drop(dir.open_vault_with(config, true)?);
