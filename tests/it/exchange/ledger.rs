@@ -20,6 +20,8 @@ pub(super) struct View {
     pub(super) outcome: String,
     pub(super) digest: String,
     pub(super) messages: (u64, u64),
+    /// It was called back before anything of it left: nobody else knows it.
+    pub(super) stayed: bool,
 }
 
 /// Every referral of a node by its shared id, as the API tells it.
@@ -41,6 +43,7 @@ pub(super) async fn views(node: &Node, council: Facts) -> BTreeMap<String, View>
                     outcome: text(&referral["outcome"]),
                     digest: text(&segment["digest"]),
                     messages: (count("origin"), count("target")),
+                    stayed: referral["recalledAfterSending"] == json!(false),
                 };
                 views.insert(text(&referral["sharedId"]), view);
             }
@@ -75,6 +78,7 @@ pub(super) struct Account {
     pub(super) kinds: BTreeMap<String, u64>,
     pub(super) digest: String,
     pub(super) stage: String,
+    pub(super) stayed: bool,
 }
 
 /// Reads every referral of a node's log, apart from all read models; the node has ended.
@@ -106,6 +110,7 @@ pub(super) fn accounts(node: &Node) -> BTreeMap<SharedId, Account> {
                 kinds: kinds.remove(&stream).unwrap(),
                 digest: transfer.segment.digest(transfer.shared()).to_string(),
                 stage: transfer.stage.code().to_owned(),
+                stayed: transfer.never_left(),
             };
             (transfer.shared(), account)
         })
@@ -113,6 +118,6 @@ pub(super) fn accounts(node: &Node) -> BTreeMap<SharedId, Account> {
 }
 
 const LIST: &str = "query($after: String) { referrals(first: 200, after: $after) { pageInfo { hasNextPage endCursor } \
-                    edges { node { sharedId stage outcome segment { digest origin { count } target { count } } } } } }";
+                    edges { node { sharedId stage outcome recalledAfterSending segment { digest origin { count } target { count } } } } } }";
 const DELIVERIES: &str =
     "query($state: DeliveryState) { deliveries(state: $state, first: 200) { edges { node { deliveryId } } } }";
