@@ -36,7 +36,9 @@ pub async fn run(global: &Global, config: &Config, args: &InitArgs) -> Result<()
     let dir = DataDir::new(&global.data);
     let Prepared { registered, installation } = make(&dir, config, args.create_master_key, !args.no_units).await?;
     if args.create_master_key && !dir.master_key_path().exists() {
-        eprintln!("note: no master key was made here: the vault has the one that the environment or the configuration gives");
+        eprintln!(
+            "note: no master key was made here: the vault has the one that the environment or the configuration gives"
+        );
     }
     println!("data folder {} is ready; {registered} units registered", dir.root().display());
     println!("the log is of installation {installation}");

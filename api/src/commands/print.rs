@@ -1,5 +1,7 @@
-//! What a command says on stdout. The macros of the standard library panic where it cannot be written, and with them goes
-//! what the command was about: a backup half made, a key made of which nobody learns.
+//! What a command says on stdout.
+//!
+//! The macros of the standard library panic where it cannot be written, and with them goes what the command was about: a
+//! backup half made, a key made of which nobody learns.
 
 use std::fmt;
 use std::io::{self, Write};
