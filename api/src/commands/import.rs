@@ -64,8 +64,9 @@ pub struct ImportArgs {
     /// What the columns mean (TOML).
     #[arg(long, value_name = "MAP.toml")]
     mapping: PathBuf,
-    /// Collect bad rows in this file as NDJSON and leave their cases out, instead of stopping at the first. One of an earlier run is
-    /// written over, any other file is not.
+    /// Collect bad rows in this file as NDJSON and leave their cases out, instead of stopping at the first. Where a row
+    /// cannot be read at all, or has no case number, nothing is imported: any case may lack it. A file of an earlier run
+    /// is written over, any other file is not.
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
     /// No progress bars.
@@ -174,8 +175,7 @@ fn summary(cases: &Cases, plans: &[Plan], events: u64, units: u64, rejected_rows
     Summary {
         cases: count(plans, |plan| *plan != Plan::Rejected),
         events,
-        // A bad row that names no case stands for one that cannot be told.
-        rejected: count(plans, |plan| *plan == Plan::Rejected).saturating_add(cases.strays),
+        rejected: count(plans, |plan| *plan == Plan::Rejected),
         unchanged: count(plans, |plan| *plan == Plan::Unchanged),
         units,
         rows: cases.rows,

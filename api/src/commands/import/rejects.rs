@@ -1,4 +1,7 @@
 //! Bad rows: the first one stops the import, or all are collected in a file and their cases are left out.
+//!
+//! A stray, which is a bad row that names no case, may be a step of any case: which one to leave out cannot be told, and
+//! a case that is stored without one of its steps can never be mended. So no case is imported beside a stray.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
@@ -15,6 +18,7 @@ use crate::commands::output::check_replaceable;
 pub(super) struct Bad {
     /// Where the row begins; for a case as a whole, its first row.
     pub(super) line: u64,
+    /// Of a stray, none.
     pub(super) case: Option<String>,
     pub(super) column: Option<String>,
     pub(super) reason: String,
@@ -29,6 +33,13 @@ pub(super) enum RejectError {
     Stop { file: PathBuf, bad: Box<Bad> },
     #[error("the reject file is the file that is imported; name another one")]
     SameFile,
+    #[error(
+        "{}: rows that cannot be read at all, or that have no case number: {rows}, the first in line {line}. Any case \
+         may lack one of them, so nothing was imported. `{}` lists them, without a case, among the other bad rows: mend \
+         them and run the same command again",
+        .file.display(), .list.display()
+    )]
+    Strays { file: PathBuf, list: PathBuf, rows: u64, line: u64 },
     #[error("the reject file `{}` cannot be written", .path.display())]
     Write {
         path: PathBuf,
@@ -40,8 +51,12 @@ pub(super) enum RejectError {
 fn describe(file: &Path, bad: &Bad) -> String {
     let column = bad.column.as_ref().map(|column| format!(", column `{column}`")).unwrap_or_default();
     let case = bad.case.as_ref().map(|case| format!(" (case `{case}`)")).unwrap_or_default();
+    let rejects = match bad.case {
+        Some(_) => "leave such cases out and go on",
+        None => "list every bad row; one that names no case has to be mended",
+    };
     format!(
-        "{}, line {}{column}: {}{case}; nothing was imported, `--rejects FILE` would leave such cases out and go on",
+        "{}, line {}{column}: {}{case}; nothing was imported, `--rejects FILE` would {rejects}",
         file.display(),
         bad.line,
         bad.reason,
@@ -65,6 +80,14 @@ pub(super) struct Rejects {
     file: PathBuf,
     sink: Option<(PathBuf, BufWriter<File>)>,
     rows: u64,
+    strays: Option<Strays>,
+}
+
+/// The bad rows that name no case.
+#[derive(Debug, Clone, Copy)]
+struct Strays {
+    rows: u64,
+    first_line: u64,
 }
 
 impl Rejects {
@@ -85,7 +108,7 @@ impl Rejects {
                 Some((to.to_owned(), BufWriter::new(made)))
             }
         };
-        Ok(Self { file: file.to_owned(), sink, rows: 0 })
+        Ok(Self { file: file.to_owned(), sink, rows: 0, strays: None })
     }
 
     /// How many were collected.
@@ -102,12 +125,26 @@ impl Rejects {
             return Err(RejectError::Stop { file: self.file.clone(), bad: Box::new(bad) });
         };
         self.rows = self.rows.saturating_add(1);
+        if bad.case.is_none() {
+            let before = self.strays.unwrap_or(Strays { rows: 0, first_line: bad.line });
+            self.strays = Some(Strays { rows: before.rows.saturating_add(1), ..before });
+        }
         let rejected = Rejected { file: &self.file.to_string_lossy(), bad: &bad };
         let written = serde_json::to_vec(&rejected).map_err(io::Error::other).and_then(|mut line| {
             line.push(b'\n');
             sink.write_all(&line)
         });
         written.map_err(|source| RejectError::Write { path: path.clone(), source })
+    }
+
+    /// Refuses to go on with a file that has strays, once all its rows were read and the bad ones are written down.
+    ///
+    /// # Errors
+    /// [`RejectError::Strays`] when there is one; or the reject file cannot be written.
+    pub(super) fn check_strays(&mut self) -> Result<(), RejectError> {
+        self.flush()?;
+        let (Some((list, _)), Some(Strays { rows, first_line })) = (&self.sink, self.strays) else { return Ok(()) };
+        Err(RejectError::Strays { file: self.file.clone(), list: list.clone(), rows, line: first_line })
     }
 
     /// Writes down what is still in memory.
@@ -142,6 +179,10 @@ mod tests {
         let mut rejects = Rejects::open(Path::new("old.csv"), None).unwrap();
         let error = rejects.take(bad()).unwrap_err().to_string();
         assert!(error.starts_with("old.csv, line 3, column `time`: `soon` is not a time (case `7`)"), "{error}");
+        assert!(error.contains("leave such cases out"), "{error}");
+        // Of a row that names no case nothing is promised that does not hold.
+        let error = rejects.take(Bad { case: None, ..bad() }).unwrap_err().to_string();
+        assert!(!error.contains("go on"), "{error}");
     }
 
     #[test]

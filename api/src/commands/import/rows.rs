@@ -93,8 +93,6 @@ pub(super) struct Cases {
     pub(super) cases: Vec<CaseRows>,
     pub(super) units: Vec<SeenUnit>,
     pub(super) rows: u64,
-    /// Bad rows that name no case.
-    pub(super) strays: u64,
 }
 
 /// What has been collected so far.
@@ -112,7 +110,7 @@ struct Collector<'a> {
 /// Reads every row of the file.
 ///
 /// # Errors
-/// A column is missing, a row is bad and none are collected, or the file is too large.
+/// A column is missing, a row is bad and none are collected, a row names no case, or the file is too large.
 pub(super) fn read(
     table: &mut Table,
     mapping: &Mapping,
@@ -123,7 +121,7 @@ pub(super) fn read(
     let mut collector = Collector {
         mapping,
         cells: Cells::find(table, mapping)?,
-        found: Cases { cases: Vec::new(), units: Vec::new(), rows: 0, strays: 0 },
+        found: Cases { cases: Vec::new(), units: Vec::new(), rows: 0 },
         by_number: HashMap::new(),
         unit_by_value: HashMap::new(),
         unit_by_id: HashMap::new(),
@@ -141,6 +139,8 @@ pub(super) fn read(
             rejects.take(*bad)?;
         }
     }
+    // Before the columns: a row that could not be read may be the one that has them.
+    rejects.check_strays()?;
     // Only a row that was read to its end has been asked for every column.
     if collector.found.cases.iter().any(|case| !case.rows.is_empty()) {
         collector.cells.check_seen()?;
@@ -158,15 +158,11 @@ impl Collector<'_> {
         let nothing = |reason| Bad { line, case: None, column: None, reason, row: None };
         let record = match record {
             Ok(record) => record,
-            Err(reason) => {
-                self.found.strays += 1;
-                return Err(Box::new(nothing(reason)));
-            }
+            Err(reason) => return Err(Box::new(nothing(reason))),
         };
         let number = match self.cells.number(&record) {
             Ok(number) => number,
             Err(BadCell { column, reason }) => {
-                self.found.strays += 1;
                 let row = Some(record.into_object());
                 return Err(Box::new(Bad { column: Some(column), row, ..nothing(reason) }));
             }

@@ -154,6 +154,36 @@ async fn with_a_reject_file_the_other_cases_go_on() {
 }
 
 #[tokio::test]
+async fn a_row_that_names_no_case_keeps_the_whole_file_out() {
+    let desk = Desk::new();
+    // One field too many in the second row of case 2026-001, and a bad cell of another case behind it.
+    let rows = ROWS.replacen("办理中,2\n", "办理中,2,\n", 1).replacen("2026-03-05 09:00,", "soon,", 1);
+    let error = desk.import(&rows, true).await.unwrap_err().to_string();
+    for part in ["rows.csv: ", "case number: 1, the first in line 3.", "nothing was imported", "rejects.ndjson` lists"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    assert!(!desk.dir().log_path().exists());
+    let text = fs::read_to_string(desk.path("rejects.ndjson")).unwrap();
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<_> = lines.iter().map(|line| (line["case"].as_str(), line["line"].as_u64())).collect();
+    assert_eq!(told, [(None, Some(3)), (Some("2026-002"), Some(10))]);
+    // The mended file is taken as a whole, as if the other had never been there.
+    desk.import(ROWS, true).await.unwrap();
+    assert_eq!(of_cases(&desk.events().await), 46);
+}
+
+#[tokio::test]
+async fn no_case_is_imported_beside_a_broken_line_or_a_missing_number() {
+    let desk = Desk::new();
+    fs::write(desk.path("rows.ndjson"), "{\"编号\": \"2026-001\", \"时间\": \n").unwrap();
+    for file in [desk.path("rows.ndjson"), fixture("import-bad-length.csv"), fixture("import-bad-number.csv")] {
+        let error = desk.import_file(&file, true).await.unwrap_err();
+        assert!(error.to_string().contains("case number: 1, the first in line "), "{error}");
+        assert!(!desk.dir().log_path().exists(), "{}", file.display());
+    }
+}
+
+#[tokio::test]
 async fn a_unit_that_is_registered_as_something_else_stops_the_import() {
     let desk = Desk::new();
     desk.import(ROWS, false).await.unwrap();
