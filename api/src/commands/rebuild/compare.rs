@@ -2,7 +2,7 @@
 
 use domain::envelope::Position;
 use event_log::port::READ_EVENTS_MAX;
-use projections::{OpenError, ParityReport, ReadModelOptions, ReadModels};
+use projections::{OpenError, ParityReport, ReadModelOptions, ReadModels, TableParity};
 
 use super::RebuildFailure;
 use crate::commands::Failure;
@@ -52,7 +52,7 @@ pub(super) fn against_live(live: &ReadModelOptions, fresh: &ReadModelOptions) ->
         let (theirs, ours) = (number(theirs.position), number(ours.position));
         return Ok(Verdict::Unknown { why: format!("those in use stand at position {theirs}, the log at {ours}") });
     }
-    print(&ours, &theirs);
+    print(&ours, &theirs, true);
     let tables = ours.differences(&theirs);
     Ok(if tables.is_empty() { Verdict::Same } else { Verdict::Differs { tables } })
 }
@@ -77,7 +77,7 @@ pub(super) fn against_moving(
             continue;
         }
         let ours = rebuilt.parity_digest()?;
-        print(&ours, &theirs);
+        print(&ours, &theirs, with_texts);
         let differing = ours.differences(&theirs).into_iter();
         return Ok(differing.filter(|table| with_texts || *table != TEXTS).collect());
     }
@@ -102,14 +102,40 @@ fn number(position: Option<Position>) -> u64 {
 }
 
 /// One line for each table, with both digests.
-fn print(ours: &ParityReport, theirs: &ParityReport) {
+fn print(ours: &ParityReport, theirs: &ParityReport, with_texts: bool) {
     println!("position {}", number(ours.position));
     println!("{:<12} {:>12}  {:<DIGITS$}  {:<DIGITS$}", "table", "rows", "rebuilt", "in use");
     for table in &ours.tables {
         let other = theirs.tables.iter().find(|other| other.name == table.name);
         let digest = |digest: &str| digest.chars().take(DIGITS).collect::<String>();
         let (one, two) = (digest(&table.digest), other.map_or_else(String::new, |other| digest(&other.digest)));
-        let mark = if other == Some(table) { "" } else { "  DIFFERS" };
+        let mark = mark(table, other, with_texts);
         println!("{:<12} {:>12}  {one:<DIGITS$}  {two:<DIGITS$}{mark}", table.name, table.rows);
+    }
+}
+
+/// What a line says of its two digests. Those of a search index that was built without the vault say nothing.
+fn mark(ours: &TableParity, theirs: Option<&TableParity>, with_texts: bool) -> &'static str {
+    if ours.name == TEXTS && !with_texts {
+        "  not compared"
+    } else if theirs == Some(ours) {
+        ""
+    } else {
+        "  DIFFERS"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_index_built_without_the_vault_is_not_told_to_differ() {
+        let table = |name, digest: &str| TableParity { name, rows: 1, digest: digest.to_owned() };
+        let (ours, theirs) = (table(TEXTS, "00"), table(TEXTS, "ff"));
+        assert_eq!(mark(&ours, Some(&theirs), false), "  not compared");
+        assert_eq!(mark(&ours, Some(&theirs), true), "  DIFFERS");
+        assert_eq!(mark(&ours, Some(&ours), true), "");
+        assert_eq!(mark(&table("units", "00"), Some(&table("units", "ff")), false), "  DIFFERS");
     }
 }
