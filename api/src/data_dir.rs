@@ -295,6 +295,10 @@ impl DataDir {
                 crate::commands::rebuild::build_and_swap(self, &options, log.reader()?)?;
                 Ok(ReadModels::open(options)?)
             }
+            // Not by itself: what lies there may be another program's file.
+            Err(error @ OpenError::Damaged { .. }) => {
+                Err(format!("{error}; stop whatever runs with them, and `baycase rebuild --force` does so").into())
+            }
             opened => Ok(opened?),
         }
     }

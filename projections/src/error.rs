@@ -1,6 +1,6 @@
 //! What can go wrong with the read models, one type for each thing one can ask of them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use domain::envelope::Position;
 use domain::id::{ComplaintId, StreamId, UnitId};
@@ -23,6 +23,19 @@ pub enum OpenError {
         #[source]
         source: rusqlite::Error,
     },
+}
+
+impl OpenError {
+    /// What it means that SQLite refuses a file: one that it cannot make sense of is damaged, and trying again is no use.
+    pub(crate) fn of(path: &Path, source: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        match source.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+                Self::Damaged { path, what: "SQLite cannot make sense of the file" }
+            }
+            Some(_) | None => Self::Store { path, source },
+        }
+    }
 }
 
 /// Why a batch of events was not applied. Rows and checkpoint are as they were before it.

@@ -73,7 +73,7 @@ impl Open {
     fn new(options: &ReadModelOptions) -> Result<Self, OpenError> {
         let (writer, view) = Writer::open(options)?;
         let pool = Pool::open(&options.path, options.readers, options.cache_kib)
-            .map_err(|source| OpenError::Store { path: options.path.clone(), source })?;
+            .map_err(|source| OpenError::of(&options.path, source))?;
         Ok(Self { writer: Mutex::new(writer), pool, view: RwLock::new(view) })
     }
 

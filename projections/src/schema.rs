@@ -121,7 +121,7 @@ pub(crate) fn open_main(path: &Path, cache_kib: u32, purpose: Purpose) -> Result
         Ok(())
     })?;
     for table in [last::TABLE, unregistered::TABLE] {
-        conn.execute_batch(table).map_err(|source| OpenError::Store { path: path.to_owned(), source })?;
+        conn.execute_batch(table).map_err(|source| OpenError::of(path, source))?;
     }
     Ok(conn)
 }
@@ -159,7 +159,7 @@ fn open(
     purpose: Purpose,
     create: &dyn Fn(&Connection) -> rusqlite::Result<()>,
 ) -> Result<Connection, OpenError> {
-    let failed = |source| OpenError::Store { path: path.to_owned(), source };
+    let failed = |source| OpenError::of(path, source);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags).map_err(failed)?;
     prepare(&conn, cache_kib).map_err(failed)?;

@@ -48,7 +48,7 @@ impl Writer {
     /// A file is of another version, damaged, or cannot be used.
     pub(crate) fn open(options: &ReadModelOptions) -> Result<(Self, View), OpenError> {
         let path = &options.path;
-        let failed = |source| OpenError::Store { path: path.clone(), source };
+        let failed = |source| OpenError::of(path, source);
         let conn = schema::open_main(path, options.cache_kib, Purpose::Live)?;
         let search = schema::open_search(&schema::search_path(path), options.cache_kib, Purpose::Live)?;
         let search = SearchWriter::load(search).map_err(failed)?;

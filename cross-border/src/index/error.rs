@@ -27,7 +27,11 @@ pub enum IndexError {
     Behind { stream: StreamId },
     #[error("the log could not be read")]
     Read(#[from] ReadError),
-    #[error("`{}` is another program's file; name another one for the index", .path.display())]
+    #[error(
+        "`{}` is no index of referrals: it is damaged, or another program's file. Remove it, or let `baycase rebuild \
+         --force` do so: the index is built anew from the log",
+        .path.display()
+    )]
     Foreign { path: PathBuf },
     #[error("a row of table `{table}` cannot be read; delete the index, it is built again from the log")]
     Damaged { table: &'static str },

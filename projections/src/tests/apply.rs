@@ -185,6 +185,19 @@ fn files_of_another_version_are_refused() {
 }
 
 #[test]
+fn a_file_that_is_no_database_is_damaged_and_named() {
+    let kit = Kit::new();
+    for name in ["m.sqlite", "m-search.sqlite"] {
+        drop(kit.open("m.sqlite"));
+        let file = kit.path().join(name);
+        std::fs::write(&file, "To whom it may concern: ".repeat(1_000)).unwrap();
+        let error = ReadModels::open(kit.options("m.sqlite")).unwrap_err();
+        assert!(matches!(&error, OpenError::Damaged { path, .. } if *path == file), "{error}");
+        std::fs::remove_file(file).unwrap();
+    }
+}
+
+#[test]
 fn the_register_answers_from_memory() {
     let kit = Kit::new();
     let models = kit.filled("m.sqlite", &small_log().events, 100);

@@ -101,6 +101,24 @@ async fn models_of_another_log_are_told_as_that_and_replaced_only_by_force() {
 }
 
 #[tokio::test]
+async fn garbage_instead_of_the_models_or_the_index_is_named_and_built_anew_by_force() {
+    let (folder, head) = folder().await;
+    let (dir, config) = (DataDir::new(folder.path()), Config::default());
+    rebuild(folder.path(), false, false).await.unwrap();
+    for name in ["read-models.sqlite", "read-models-search.sqlite", "referrals.sqlite"] {
+        std::fs::write(folder.path().join(name), "no database at all ".repeat(1_000)).unwrap();
+        let log = dir.open(&config, false).await.unwrap();
+        let models = dir.open_models(&config, None, &log).map(drop);
+        let refused = models.and_then(|()| dir.open_index(&config).map(drop)).unwrap_err().to_string();
+        log.close().await;
+        assert!(refused.contains(&format!("{name}`")) && refused.contains("`baycase rebuild --force`"), "{refused}");
+        rebuild(folder.path(), false, true).await.unwrap();
+        assert_eq!(position(folder.path()), head);
+        dir.open_index(&config).unwrap();
+    }
+}
+
+#[tokio::test]
 async fn models_of_another_version_are_told_with_what_replaces_them() {
     let (folder, head) = folder().await;
     rebuild(folder.path(), false, false).await.unwrap();

@@ -61,6 +61,7 @@ fn another_programs_file_is_left_as_it_is() {
         let refused = ReferralIndex::open(IndexOptions::new(path.clone())).unwrap_err();
         assert!(matches!(&refused, IndexError::Foreign { path: named } if *named == path), "{refused:?}");
         assert!(!refused.is_retryable());
+        assert!(refused.to_string().contains("`baycase rebuild --force`"), "{refused}");
         assert_eq!(std::fs::read(&path).unwrap(), before);
     }
 }
