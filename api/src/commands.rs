@@ -14,6 +14,7 @@ pub mod backup;
 pub mod bench;
 pub mod config;
 pub mod copy_log;
+pub mod date;
 pub mod deadline;
 pub mod demo;
 pub mod export;

@@ -6,7 +6,7 @@ use domain::calendar::WorkingCalendar;
 use domain::clock::{ClockKind, ClockTerms, RuleTable, TraceDay, explain, start, trace};
 use serde_json::json;
 
-use super::Failure;
+use super::{Failure, date};
 
 /// Work out a statutory deadline.
 #[derive(Debug, Args)]
@@ -18,7 +18,7 @@ pub struct DeadlineArgs {
     #[arg(long)]
     rule: String,
     /// The day of the act that starts the period; it does not count itself.
-    #[arg(long)]
+    #[arg(long, value_parser = date::parse)]
     from: NaiveDate,
     /// How much longer than the rule's own length, in its unit; refused where no article allows it.
     #[arg(long, default_value_t = 0)]

@@ -19,7 +19,7 @@ use event_log::port::READ_EVENTS_MAX;
 use tokio::task::spawn_blocking;
 
 use self::step::Step;
-use super::{Failure, Global};
+use super::{Failure, Global, date};
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::log::AnyReader;
@@ -34,10 +34,10 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "ID|NUMBER")]
     case: String,
     /// Only what happened by the end of this local day (UTC+8).
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = date::parse)]
     as_of: Option<NaiveDate>,
     /// Only what was recorded by the end of this local day (UTC+8).
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = date::parse)]
     as_known_at: Option<NaiveDate>,
     /// One JSON object for each event instead of text.
     #[arg(long)]
