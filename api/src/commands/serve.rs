@@ -193,6 +193,8 @@ pub async fn start(global: &Global, config: Config, dev: bool) -> Result<Server,
 
 async fn start_with(global: &Global, config: Config, dev: bool, signals: bool) -> Result<Server, Failure> {
     let dir = DataDir::new(&global.data);
+    // Before a development key is made: in a folder that was named by mistake it would sign tokens.
+    opening::find_log(&dir, &config)?;
     // Who may come in is settled before anything is opened.
     let verifier = Verifier::from_config(&config.auth, dir.root(), dev)?;
     verifier.refresh_keys().await?;

@@ -44,8 +44,11 @@ impl Opened {
     }
 }
 
-/// Opens the log, the vault, the read models and the index.
-pub(super) async fn open(dir: &DataDir, config: &Config) -> Result<Opened, Failure> {
+/// Refuses a folder without the log that belongs in it.
+///
+/// # Errors
+/// There is none; the text says what to do.
+pub(super) fn find_log(dir: &DataDir, config: &Config) -> Result<(), Failure> {
     if config.log.engine == LogEngine::Sqlite && !dir.log_path().exists() {
         return Err(format!(
             "there is no log in {}: run `baycase init --data {0}` first, or `baycase demo` to look around",
@@ -53,6 +56,11 @@ pub(super) async fn open(dir: &DataDir, config: &Config) -> Result<Opened, Failu
         )
         .into());
     }
+    Ok(())
+}
+
+/// Opens the log, the vault, the read models and the index.
+pub(super) async fn open(dir: &DataDir, config: &Config) -> Result<Opened, Failure> {
     let log = open_log(dir, config).await?;
     let (dir, config, of_task) = (dir.clone(), config.clone(), log.clone());
     // Building read models of another version takes a while.
@@ -130,6 +138,18 @@ pub(super) async fn catch_up(opened: &Opened) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::Global;
+
+    #[tokio::test]
+    async fn nothing_is_made_in_a_folder_without_a_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("typo");
+        let global = Global { data: data.clone(), config: None };
+        let started = Box::pin(crate::commands::serve::start(&global, Config::default(), true)).await;
+        let refused = started.unwrap_err().to_string();
+        assert!(refused.contains("there is no log in"), "{refused}");
+        assert!(!data.exists(), "not even a development key");
+    }
 
     #[test]
     fn only_servers_that_may_still_come_are_waited_for() {
