@@ -159,7 +159,8 @@ async fn a_row_that_names_no_case_keeps_the_whole_file_out() {
     // One field too many in the second row of case 2026-001, and a bad cell of another case behind it.
     let rows = ROWS.replacen("办理中,2\n", "办理中,2,\n", 1).replacen("2026-03-05 09:00,", "soon,", 1);
     let error = desk.import(&rows, true).await.unwrap_err().to_string();
-    for part in ["rows.csv: ", "case number: 1, the first in line 3.", "nothing was imported", "rejects.ndjson` lists"] {
+    for part in ["rows.csv: ", "case number: 1, the first in line 3.", "nothing was imported", "rejects.ndjson` lists"]
+    {
         assert!(error.contains(part), "{part}: {error}");
     }
     assert!(!desk.dir().log_path().exists());
