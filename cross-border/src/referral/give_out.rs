@@ -1,7 +1,7 @@
 //! 提供: a partner that fetches is given the submission.
 //!
 //! Nobody sees it leave our house, so that it may have left stands in the log before it does; afterwards a consent that is
-//! withdrawn is one that the partner must be told of.
+//! withdrawn, or a recall, is one that the partner must be told of.
 
 use super::event::{GivenOut, ReferralEvent};
 use super::rejection::Rejection;
@@ -25,7 +25,8 @@ impl GiveOut {
             return Err(Rejection::MessageOutOfPlace);
         }
         let is_withdrawn = transfer.consent.as_ref().is_some_and(|consent| consent.withdrawn);
-        if transfer.given_out || is_withdrawn || !transfer.stage.has_left() {
+        let is_called_back = is_withdrawn || transfer.stage.is_recalled();
+        if transfer.given_out || is_called_back || !transfer.stage.has_left() {
             return Ok(Vec::new());
         }
         Ok(vec![ReferralEvent::GivenOut(GivenOut { delivery: self.delivery })])
@@ -37,7 +38,8 @@ mod tests {
     use super::*;
     use crate::exchange::Side;
     use crate::referral::Act;
-    use crate::referral::testing::{came_in, given, presented, sent};
+    use crate::referral::testing::{came_in, given, presented, recall, sent};
+    use crate::referral::vocabulary::RecallReason;
     use crate::referral::withdraw_consent::WithdrawConsent;
 
     const NOW: &str = "2026-05-20T10:00:00+08:00";
@@ -61,9 +63,12 @@ mod tests {
     }
 
     #[test]
-    fn what_was_withdrawn_before_is_not_given_out() {
+    fn what_was_called_back_before_is_not_given_out() {
         let withdrawn = sent().and(NOW, Act::WithdrawConsent(WithdrawConsent {}));
-        assert!(!given(withdrawn).at(NOW).when(give()).then([]).transfer().given_out);
+        let recalled = sent().told(NOW, recall(RecallReason::WrongRecipient));
+        for history in [withdrawn, recalled] {
+            assert!(!given(history).at(NOW).when(give()).then([]).transfer().given_out);
+        }
     }
 
     #[test]
