@@ -1,11 +1,11 @@
 //! The command line: one file per command.
 #![expect(clippy::print_stderr, reason = "the command line talks to its user")]
 
-/// In place of the standard one, which panics: see [`print`].
+/// In place of the standard one, which panics: see [`mod@print`].
 macro_rules! println {
     ($($arg:tt)*) => { $crate::commands::print::text(format_args!("{}\n", format_args!($($arg)*))) };
 }
-/// In place of the standard one, which panics: see [`print`].
+/// In place of the standard one, which panics: see [`mod@print`].
 macro_rules! print {
     ($($arg:tt)*) => { $crate::commands::print::text(format_args!($($arg)*)) };
 }
