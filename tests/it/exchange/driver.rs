@@ -9,6 +9,7 @@ use domain::id::CommandId;
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 use tests::link::mix;
+use tokio::time::sleep;
 
 use super::node::Node;
 use super::world::{Facts, World};
@@ -16,13 +17,16 @@ use super::world::{Facts, World};
 /// Officers who work at the same time at one council.
 const OFFICERS: usize = 8;
 
+/// Wait before it is looked again whether the partner has a referral.
+const AGAIN: std::time::Duration = std::time::Duration::from_millis(200);
+
 /// One dispute that is to cross a border.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Dispute {
     pub(super) number: u64,
     pub(super) from: Facts,
     pub(super) to: Facts,
-    /// It is called back once it is sent.
+    /// It is called back once it is sent, or once it has arrived.
     pub(super) recalled: bool,
 }
 
@@ -89,12 +93,21 @@ async fn refer(node: &Node, dispute: Dispute) {
     });
     node.data(&head, APPROVE, &json!({"input": approved})).await;
     if dispute.recalled {
+        // One half at once, so that mostly nothing has left; the other once the partner has it.
+        while dispute.number % 2 == 1 && stage(node, &officer, &referral).await == "SENT" {
+            sleep(AGAIN).await;
+        }
         let recall = json!({"commandId": command(&["recall", &key]), "referralId": referral, "reason": "SETTLED_HERE"});
         let answer = node.ask(&officer, RECALL, &json!({"input": recall})).await;
         // The partner may have sent it back meanwhile; that is an end as well.
         let code = answer["errors"][0]["extensions"]["code"].as_str().unwrap_or("none");
         assert!(matches!(code, "none" | "NOT_ALLOWED_NOW"), "{answer:#}");
     }
+}
+
+async fn stage(node: &Node, officer: &str, referral: &str) -> String {
+    let found = node.data(officer, STAGE, &json!({"id": referral})).await;
+    found["referral"]["stage"].as_str().unwrap().to_owned()
 }
 
 const FIELDS: [&str; 6] = ["CONSUMER_NAME", "CONSUMER_CONTACT", "TRADER_NAME", "PURCHASE_AMOUNT", "FACTS", "REQUEST"];
@@ -201,6 +214,7 @@ const FILE: &str = "mutation($input: RegisterFilingInput!) { registerFiling(inpu
 const REFER: &str = "mutation($input: ReferAcrossBorderInput!) { referAcrossBorder(input: $input) { referral { id \
                      presentation { contentDigest } } } }";
 const APPROVE: &str = "mutation($input: ApproveReferralInput!) { approveReferral(input: $input) { position } }";
+const STAGE: &str = "query($id: UUID!) { referral(id: $id) { stage } }";
 const RECALL: &str = "mutation($input: RecallReferralInput!) { recallReferral(input: $input) { position } }";
 const DESK: &str =
     "query($filter: ReferralFilterInput) { referrals(filter: $filter, first: 100) { edges { node { id sharedId } } } }";
